@@ -1,0 +1,135 @@
+"""Readers for environment variables: typed, strict, and clear about what is wrong.
+
+Every reader raises `BadSetting`, whose text is one line that says what to do. An empty value
+counts as not set, because that is what an unfilled line in a unit file or a compose file gives.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True} | {
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_DATABASE_SCHEMES = {"sqlite", "postgres", "postgresql"}
+
+
+class BadSetting(ImproperlyConfigured):
+    """An environment variable has a value that can't be used; the text says which and why."""
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable's value without surrounding white space, or the default."""
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    """A switch: 1/true/yes/on or 0/false/no/off in any case."""
+    value = text(name)
+    if not value:
+        return default
+    if value.lower() not in _FLAGS:
+        raise BadSetting(f"{name}={value!r} is no switch: use 1 or 0.")
+    return _FLAGS[value.lower()]
+
+
+def whole_number(name: str, *, default: int, lowest: int = 0, highest: int) -> int:
+    """A decimal number from `lowest` to `highest`, both included."""
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and lowest <= int(value) <= highest):
+        raise BadSetting(f"{name}={value!r} must be a whole number from {lowest} to {highest}.")
+    return int(value)
+
+
+def choice(name: str, *, default: str, among: tuple[str, ...]) -> str:
+    """One word of a fixed set."""
+    value = text(name, default)
+    if value not in among:
+        raise BadSetting(f"{name}={value!r} must be one of: {', '.join(among)}.")
+    return value
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A comma-separated list; white space around the entries is dropped."""
+    return [word for part in text(name, default).split(",") if (word := part.strip())]
+
+
+def origins(name: str) -> frozenset[str]:
+    """Web origins in the form in which browsers send them (RFC 6454, section 6.2).
+
+    Matching is by whole string, so a value that no browser could ever send (a path, an
+    upper-case host, a default port) would silently match nothing: it is refused instead.
+    """
+    return frozenset(_origin(name, word) for word in words(name))
+
+
+def _origin(name: str, word: str) -> str:
+    if word in ("*", "null"):
+        raise BadSetting(
+            f"{name} may not contain {word!r}: it would let any page read a visitor's cart id. "
+            "List each shop's origin."
+        )
+    if not _ORIGIN.fullmatch(word) or word.endswith(_DEFAULT_PORTS[urlsplit(word).scheme]):
+        raise BadSetting(
+            f"{name}: {word!r} is no origin. Write it as the browser sends it: lower case, "
+            "like https://shop.example or http://localhost:3000, no path, no default port."
+        )
+    return word
+
+
+def database(name: str, default: str) -> dict[str, object]:
+    """Django's settings for one database, from sqlite:///path or postgres://user:pw@host/name."""
+    url = text(name, default)
+    scheme = urlsplit(url).scheme
+    if scheme not in _DATABASE_SCHEMES:
+        raise BadSetting(
+            f"{name}: {scheme or 'no scheme'!r} is not supported. "
+            "Use sqlite:////absolute/path or postgres://user:password@host:5432/name."
+        )
+    try:
+        config: dict[str, object] = environ.Env.db_url_config(url)
+    except ValueError as error:
+        raise BadSetting(f"{name} can't be read as a URL: {error}.") from None
+    if not config.get("NAME"):
+        raise BadSetting(f"{name} names no database: put it after the last slash.")
+    return config
+
+
+def secret(name: str, make: Callable[[], str], keep_in: Path) -> str:
+    """The variable's value; without one, a secret of our own, made once and kept in a file."""
+    if value := text(name):
+        return value
+    try:
+        if not keep_in.exists():
+            _make_once(keep_in, make())
+        return keep_in.read_text().strip()
+    except OSError as error:
+        raise BadSetting(f"{name} is not set, and none can be kept in {keep_in}: {error}") from None
+
+
+def _make_once(path: Path, content: str) -> None:
+    """Create a file of mode 0600 whole or not at all; if another process was first, its file stays.
+
+    Written aside and linked into place, so that two processes that start together agree on one
+    secret, and none ever reads a half-written one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.touch(mode=0o600)
+    aside.write_text(content)
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()

@@ -1,0 +1,178 @@
+"""Settings, all of them from the environment. The README has the table; a test keeps it true."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from django.core.management.utils import get_random_secret_key
+
+from core import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var"))).absolute()
+
+DEBUG = env.flag("DEBUG")
+ROLE = env.choice("ROLE", default="all", among=("all", "storefront", "console"))
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+STOREFRONT_ORIGINS = env.origins("STOREFRONT_ORIGINS")
+
+# -- Proxies ---------------------------------------------------------------------------------------
+# From 1 on, the nearest proxy is believed about the scheme; it must set or strip the header itself.
+TRUSTED_PROXIES = env.whole_number("TRUSTED_PROXIES", default=0, highest=10)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+BEHIND_TLS = TRUSTED_PROXIES > 0
+
+# -- What is installed, by role --------------------------------------------------------------------
+# The storefront role has no console code, no sessions and no accounts. The toolbar is a developers'
+# package: it is imported only where DEBUG asks for it, and tracker/checks.py refuses it elsewhere.
+SERVES_CONSOLE = ROLE != "storefront"
+SERVES_STOREFRONT = ROLE != "console"
+USES_TOOLBAR = DEBUG and SERVES_CONSOLE
+
+INSTALLED_APPS = ["core", "tracker"]
+if SERVES_CONSOLE:
+    INSTALLED_APPS += [
+        "tracker.console",
+        "django.contrib.admin",
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "django.contrib.sessions",
+        "django.contrib.messages",
+        "whitenoise.runserver_nostatic",
+        "django.contrib.staticfiles",
+    ]
+if USES_TOOLBAR:
+    INSTALLED_APPS += ["debug_toolbar"]
+
+# From the outside to the inside. A request to the storefront's endpoints turns round at
+# StorefrontMiddleware, so that it pays for nothing that only the console needs.
+MIDDLEWARE = ["middleware.problem.ProblemMiddleware"]
+if USES_TOOLBAR:
+    MIDDLEWARE += ["debug_toolbar.middleware.DebugToolbarMiddleware"]
+MIDDLEWARE += [
+    "middleware.cors.CorsMiddleware",
+    "middleware.cart_id.CartIdMiddleware",
+    "middleware.storefront.StorefrontMiddleware",
+]
+if SERVES_CONSOLE:
+    MIDDLEWARE += [
+        "django.middleware.security.SecurityMiddleware",
+        "whitenoise.middleware.WhiteNoiseMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    ]
+
+ROOT_URLCONF = "core.urls"
+WSGI_APPLICATION = "core.wsgi.application"
+APPEND_SLASH = False  # A redirect would turn a POST into a GET; /items and /items/ are both routed.
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# -- The database and the intake -------------------------------------------------------------------
+INTAKE_URL = env.text("INTAKE_URL", "database://")
+# Seconds until an add that can't be stored is answered 503; R32 allows 3 for the whole reply.
+STORE_TIMEOUT_S = 2
+SQLITE_DEFAULT = f"sqlite:///{VAR_DIR / 'tracker.sqlite3'}"
+
+
+def _sqlite_options() -> dict[str, Any]:
+    """Write transactions take their lock at once, so that they wait instead of failing half-way.
+
+    Before these versions, SQLite's write-ahead log has a race at its reset that can lose committed
+    transactions (sqlite.org/wal.html, "The WAL-reset bug"): there it keeps the rollback journal.
+    """
+    version = sqlite3.sqlite_version_info
+    fixed = (
+        version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    )
+    mode = "WAL" if fixed else "DELETE"
+    return {
+        "timeout": STORE_TIMEOUT_S,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": f"PRAGMA journal_mode={mode}; PRAGMA synchronous=FULL;",
+    }
+
+
+def _database() -> dict[str, Any]:
+    """One database, kept open between requests, with limits on how long it may keep us waiting."""
+    config: dict[str, Any] = env.database("DATABASE_URL", SQLITE_DEFAULT)
+    config |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+    options = config.setdefault("OPTIONS", {})
+    if "sqlite" in config["ENGINE"]:
+        Path(config["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+        return config | {"OPTIONS": _sqlite_options() | options}
+    # libpq: seconds to connect; milliseconds for which sent bytes may stay unacknowledged.
+    limits = {"connect_timeout": STORE_TIMEOUT_S, "tcp_user_timeout": STORE_TIMEOUT_S * 1000}
+    return config | {"OPTIONS": limits | options}
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- Security --------------------------------------------------------------------------------------
+SECRET_KEY = env.secret("SECRET_KEY", get_random_secret_key, keep_in=VAR_DIR / "secret_key")
+SECRET_KEY_IS_LOCAL = not env.text("SECRET_KEY")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = BEHIND_TLS
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
+X_FRAME_OPTIONS = "DENY"
+# Whether a whole domain is HTTPS for ever is its owner's decision, not that of one host below it.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# -- The console -----------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+LOGIN_URL = "admin:login"
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True  # Serves from the packages: a fresh clone has collected nothing.
+if SERVES_CONSOLE:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+# The toolbar's own guard looks at INTERNAL_IPS; a browser on this machine is all that it is for.
+INTERNAL_IPS = ["127.0.0.1", "::1"]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    # Django would write a line for every 4xx: a flood of bad requests must not flood the log too.
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.request": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,126 @@
+"""Whose cart a request is about: `request.cart_id`, and the cookie that remembers it (R1-R8)."""
+
+import re
+from collections.abc import Container
+from http.cookies import Morsel
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.http import HttpRequest, HttpResponse
+
+from middleware.problem import GetResponse, Problem, is_items
+from middleware.request import json_body
+
+COOKIE_NAME = "cart_id"
+COOKIE_MAX_AGE_S = 31_536_000
+
+# R7: remembered with what was stored, and with what should be tried again.
+_REMEMBERED_STATUSES = frozenset({200, 503})
+
+# R2. The hyphens stand all in their places or not at all; braces come as a pair.
+_HEX = r"[0-9a-fA-F]{8}(?P<h>-?)(?:[0-9a-fA-F]{4}(?P=h)){3}[0-9a-fA-F]{12}"
+_UUID = re.compile(rf"(?P<open>\{{)?(?:(?(open)|urn:uuid:))?{_HEX}(?(open)\}})", re.ASCII)
+_NAMES_NO_CART = frozenset({UUID(int=0), UUID(int=2**128 - 1)})
+
+
+def parse_cart_id(text: object) -> UUID | None:
+    """The UUID that a text spells out, or None (R2, R3): never an error, whatever comes.
+
+    `uuid.UUID` is too lax for this: it takes `{{{`, misplaced hyphens, `_` and full-width digits.
+    """
+    if not isinstance(text, str) or not _UUID.fullmatch(text):
+        return None
+    cart_id = UUID(text)
+    return None if cart_id in _NAMES_NO_CART else cart_id
+
+
+class CartIdMiddleware:
+    """Puts the cart's UUID on `request.cart_id`; sets the `cart_id` cookie on 200 and 503.
+
+    The first valid one of cookie and body, else a new random UUID (R1). For requests to the
+    storefront's endpoint only: the console's pages have no cart, and never set the cookie.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_items(request):
+            return self.get_response(request)
+        cart_id = _from_cookies(request.META.get("HTTP_COOKIE", "")) or _from_body(request)
+        request.cart_id = cart_id = cart_id or uuid4()  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        if response.status_code in _REMEMBERED_STATUSES:
+            response.cookies[COOKIE_NAME] = cart_id_cookie(cart_id, secure=request.is_secure())
+        return response
+
+
+def _from_cookies(header: str) -> UUID | None:
+    """The first valid cart id in the header's order (R4).
+
+    Django's `request.COOKIES` keeps the last cookie of a name only, and costs more.
+    """
+    if COOKIE_NAME not in header:
+        return None
+    for pair in header.split(";"):
+        name, _, value = pair.partition("=")
+        if name.strip() == COOKIE_NAME and (cart_id := parse_cart_id(value.strip())):
+            return cart_id
+    return None
+
+
+def _from_body(request: HttpRequest) -> UUID | None:
+    """The body's cart id. A body that can't be read names no cart; the view will say so (R5)."""
+    try:
+        body = json_body(request)
+    except Problem:
+        return None
+    return parse_cart_id(body.get(COOKIE_NAME)) if isinstance(body, dict) else None
+
+
+class _CartIdMorsel(Morsel[str]):
+    """A cookie whose attributes are written already.
+
+    `HttpResponse.set_cookie` costs 18 µs a call, most of it for attributes that never change, and
+    Python knows `Partitioned` from 3.14 on only.
+    """
+
+    _reserved = Morsel._reserved | {"partitioned": "Partitioned"}  # type: ignore[attr-defined]  # noqa: SLF001
+    _flags = Morsel._flags | {"partitioned"}  # type: ignore[attr-defined]  # noqa: SLF001
+    suffix = ""
+
+    def output(self, attrs: Container[str] | None = None, header: str = "Set-Cookie:") -> str:
+        return f"{header} {self.OutputString(attrs)}".lstrip()
+
+    def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: N802  Python's own name.
+        return f"{self.key}={self.coded_value}{self.suffix}"
+
+
+def _morsel_class(attributes: dict[str, Any]) -> type[_CartIdMorsel]:
+    """A morsel with these attributes (R8), which it both shows and writes."""
+    plain = Morsel.__new__(_CartIdMorsel)
+    Morsel.__init__(plain)
+    plain.update(attributes)
+    plain.set(COOKIE_NAME, "", "")
+    suffix = Morsel.OutputString(plain).removeprefix(f"{COOKIE_NAME}=")
+
+    class Prepared(_CartIdMorsel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.update(attributes)
+
+    Prepared.suffix = suffix
+    return Prepared
+
+
+_SHARED: dict[str, Any] = {"path": "/", "max-age": COOKIE_MAX_AGE_S, "httponly": True}
+_SECURE = _morsel_class(_SHARED | {"secure": True, "samesite": "None", "partitioned": True})
+_PLAIN = _morsel_class(_SHARED | {"samesite": "Lax"})
+
+
+def cart_id_cookie(cart_id: UUID, *, secure: bool) -> Morsel[str]:
+    """The reply's cookie (R8): over HTTPS it comes back across sites, in a jar per shop (CHIPS)."""
+    morsel = _SECURE() if secure else _PLAIN()
+    text = str(cart_id)
+    morsel.set(COOKIE_NAME, text, text)
+    return morsel

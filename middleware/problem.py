@@ -1,0 +1,104 @@
+"""Refusals, in the form of RFC 9457, and the promise that there is no other form (R31)."""
+
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import NamedTuple
+
+import msgspec
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+
+CONTENT_TYPE = "application/problem+json"
+ITEMS_PREFIX = "/items"
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong: where (a JSON pointer, RFC 6901; "" is the whole), and what.
+
+    `code` is a fixed word: part of the interface, and the label of the refusals' metric.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(Exception):
+    """A request that is refused, with everything that its sender needs to mend it."""
+
+    def __init__(
+        self, status: int, faults: Iterable[Fault], *, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(status)
+        self.status = HTTPStatus(status)
+        self.faults = list(faults)
+        self.headers = headers or {}
+
+    @classmethod
+    def one(
+        cls, status: int, code: str, detail: str, *, headers: dict[str, str] | None = None
+    ) -> "Problem":
+        """A problem with the request as a whole."""
+        return cls(status, [Fault("", code, detail)], headers=headers)
+
+    def write_to(self, response: HttpResponse) -> HttpResponse:
+        """Turn a response into this problem; headers and cookies that it has already are kept."""
+        response.status_code = self.status
+        response.content = msgspec.json.encode(
+            {
+                "type": "about:blank",
+                "title": self.status.phrase,
+                "status": self.status.value,
+                "detail": " ".join(fault.detail for fault in self.faults),
+                "errors": [fault._asdict() for fault in self.faults],
+            }
+        )
+        response.headers["Content-Type"] = CONTENT_TYPE
+        response.headers["Cache-Control"] = "no-store"
+        for name, value in self.headers.items():
+            response.headers[name] = value
+        return response
+
+    def response(self) -> HttpResponse:
+        return self.write_to(HttpResponse())
+
+
+def is_items(request: HttpRequest) -> bool:
+    """Whether this is the storefront's endpoint, or an address below it that does not exist."""
+    path = request.path_info
+    return path == ITEMS_PREFIX or path.startswith(ITEMS_PREFIX + "/")
+
+
+class ProblemMiddleware:
+    """Outermost below /items: refuses foreign hosts, and lets no other form of error out (R31)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_items(request):
+            return self.get_response(request)
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return _HOST_NOT_ALLOWED.response()
+        response = self.get_response(request)
+        if response.status_code >= 400 and response.headers.get("Content-Type") != CONTENT_TYPE:
+            # Django's own answer to an exception or an unknown address; with DEBUG a whole page.
+            return _from_status(response.status_code).write_to(response)
+        return response
+
+
+_HOST_NOT_ALLOWED = Problem.one(
+    400, "host_not_allowed", "The Host header names no host that this service answers for."
+)
+
+
+def _from_status(status: int) -> Problem:
+    if status == 404:
+        return Problem.one(404, "not_found", "There is nothing at this address. Use /items.")
+    if status >= 500:
+        return Problem.one(status, "internal_error", "The service failed. Nothing was stored.")
+    return Problem.one(status, "bad_request", "The request can't be understood.")

@@ -1,0 +1,8 @@
+"""Probes for load balancers and for whoever waits for a start."""
+
+from django.http import HttpRequest, HttpResponse
+
+
+def livez(request: HttpRequest) -> HttpResponse:
+    """GET /livez: this process answers. Asks nothing of any other part."""
+    return HttpResponse("ok\n", content_type="text/plain", headers={"Cache-Control": "no-store"})

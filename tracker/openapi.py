@@ -1,0 +1,18 @@
+"""The service's description for machines, kept by hand beside this module (OpenAPI 3.1)."""
+
+from functools import cache
+from pathlib import Path
+
+from django.http import HttpRequest, HttpResponse
+
+PATH = Path(__file__).with_name("openapi.json")
+
+
+def document(request: HttpRequest) -> HttpResponse:
+    """GET /openapi.json"""
+    return HttpResponse(_content(), content_type="application/json")
+
+
+@cache
+def _content() -> bytes:
+    return PATH.read_bytes()

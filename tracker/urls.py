@@ -1,0 +1,15 @@
+"""The storefront's addresses, with and without the slash (a redirect loses a POST), and probes."""
+
+from django.conf import settings
+from django.urls import path
+
+from tracker import health, openapi, views
+
+urlpatterns = [path("livez", health.livez)]
+
+if settings.SERVES_STOREFRONT:
+    urlpatterns += [
+        path("items", views.items, name="items"),
+        path("items/", views.items),
+        path("openapi.json", openapi.document, name="openapi"),
+    ]

@@ -1,0 +1,48 @@
+"""HTTP, and nothing else: which method, which answer (R17, R30, R32)."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from middleware.problem import Problem
+from middleware.request import json_body
+from tracker import intake
+from tracker.payload import parse_add
+
+RETRY_AFTER_S = 2
+
+
+# Requests come from other sites by design; the list of origins guards them (R34), not a token.
+@csrf_exempt
+def items(request: HttpRequest) -> HttpResponse:
+    """POST /items: check the item, make it durable, answer with the cart's id.
+
+    Raises Problem for everything that is refused. Nothing is stored then (R23), unless it is the
+    503: that add may or may not be stored, and sending it again does no harm.
+    """
+    if request.method == "OPTIONS":
+        return HttpResponse(status=204, headers={"Allow": "OPTIONS, POST"})
+    if request.method != "POST":
+        raise _METHOD_NOT_ALLOWED
+    cart_id: UUID = request.cart_id  # type: ignore[attr-defined]  # CartIdMiddleware put it there.
+    add = parse_add(cart_id, json_body(request))
+    try:
+        intake.current().accept(add)
+    except intake.Unavailable:
+        raise _UNAVAILABLE from None
+    return HttpResponse(
+        f'{{"cart_id": "{cart_id}"}}',
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store"},
+    )
+
+
+_METHOD_NOT_ALLOWED = Problem.one(
+    405, "method_not_allowed", "Use POST to add an item.", headers={"Allow": "OPTIONS, POST"}
+)
+_UNAVAILABLE = Problem.one(
+    503,
+    "unavailable",
+    "The item can't be stored safely now. Send it again, with the same cart id.",
+    headers={"Retry-After": str(RETRY_AFTER_S)},
+)

@@ -1,0 +1,103 @@
+"""manage.py serve"""
+
+import os
+import socket
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from ipaddress import ip_address
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from core.server import supervisor, worker
+
+
+class Command(BaseCommand):
+    help = "Serve the application: POST /items, the console, or both. SIGTERM stops it gracefully."
+    requires_system_checks = ["__all__"]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--role", choices=["all", "storefront", "console"])
+        parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+        parser.add_argument("--port", type=_port, default=8000, help="default: 8000")
+        parser.add_argument("--workers", type=_count, default=1, help="processes; default: 1")
+        parser.add_argument(
+            "--threads",
+            type=_count,
+            default=8,
+            help="per worker, for what waits; as many connections to the database; default: 8",
+        )
+        parser.add_argument(
+            "--prepare",
+            action="store_true",
+            help="first migrate the database and, on a loopback address, make a first account",
+        )
+        parser.add_argument("--listener-fd", type=int, help="internal: serve as a worker")
+        parser.add_argument("--lifeline-fd", type=int, help="internal: serve as a worker")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["listener_fd"] is not None:
+            worker.run(
+                listener=socket.socket(fileno=options["listener_fd"]),
+                lifeline=socket.socket(fileno=options["lifeline_fd"]),
+                threads=options["threads"],
+            )
+        else:
+            self._supervise(options)
+
+    def _supervise(self, options: dict[str, Any]) -> None:
+        host, port = options["host"], options["port"]
+        try:
+            listener = supervisor.listen(host, port)
+        except OSError as error:
+            raise CommandError(f"Can't listen on {host}:{port}: {error.strerror}.") from None
+        port = listener.getsockname()[1]
+        if options["role"]:
+            os.environ["ROLE"] = options["role"]  # Inherited by the workers, whose role it is.
+        if options["prepare"]:
+            self._prepare(first_account=ip_address(listener.getsockname()[0]).is_loopback)
+
+        def command(name: str, lifeline_fd: int) -> list[str]:
+            fds = [f"--listener-fd={listener.fileno()}", f"--lifeline-fd={lifeline_fd}"]
+            threads = f"--threads={options['threads']}"
+            return [sys.executable, sys.argv[0], "serve", "--skip-checks", threads, *fds]
+
+        names = [f"worker-{number}" for number in range(1, options["workers"] + 1)]
+        group = supervisor.Supervisor(names, command, listener)
+        sys.exit(group.run(on_ready=lambda: self._tell(host, port)))
+
+    def _prepare(self, *, first_account: bool) -> None:
+        """What a fresh clone needs. A password is printed only where nobody else can log in."""
+        call_command("migrate", verbosity=0, interactive=False)
+        if first_account and settings.SERVES_CONSOLE:
+            call_command("first_account")
+        connections.close_all()
+
+    def _tell(self, host: str, port: int) -> None:
+        """The addresses to try, for whoever has just started the service."""
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        role = os.environ.get("ROLE") or settings.ROLE
+        lines = [f"Cart Tracker is ready on {address}  (Ctrl-C stops it)"]
+        if role != "console":
+            body = '{"product_id": "sku-1", "name": "Blue socks", "price": 1299}'
+            json = "-H 'Content-Type: application/json'"
+            lines += [f"  try      curl -i {address}/items {json} -d '{body}'"]
+        if role != "storefront":
+            lines += [f"  console  {address}/admin/"]
+        self.stdout.write("\n".join(lines))
+        self.stdout.flush()
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 <= int(text) <= 65535:
+        raise ArgumentTypeError(f"{text!r} is no port: use 0 to 65535 (0 takes a free one)")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 256:
+        raise ArgumentTypeError(f"{text!r} must be a whole number from 1 to 256")
+    return int(text)

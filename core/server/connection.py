@@ -1,0 +1,269 @@
+"""One client's connection: whose turn it is, deadlines, and the answer's bytes."""
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
+
+from core.server.requests import (
+    HEAD_TIMEOUT,
+    MALFORMED,
+    Environ,
+    FailedBody,
+    RequestReader,
+    is_items,
+)
+from middleware.problem import Problem
+from middleware.request import body_incomplete, body_timeout
+
+if TYPE_CHECKING:
+    from core.server.door import Door
+
+HEAD_TIMEOUT_S = 10
+BODY_TIMEOUT_S = 10
+KEEP_ALIVE_S = 75
+WRITE_TIMEOUT_S = 30
+# For how long a client may go on sending after its last answer. Hanging up at once would reset the
+# connection, and a client in the middle of its body would never see why it was refused.
+LINGER_S = 2
+MAX_PIPELINED = 16
+
+
+class Connection(asyncio.Protocol):
+    """Everything here runs on the event loop, but for `stream`."""
+
+    __slots__ = (
+        "_busy",
+        "_deaf",
+        "_door",
+        "_keep_alive",
+        "_pending",
+        "_reader",
+        "_writable",
+        "deadline",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, door: "Door") -> None:
+        self._door = door
+        self._pending: deque[tuple[Environ, bool]] = deque()  # Complete, waiting for their turn.
+        self._busy = False  # The application is at work on a thread.
+        self._deaf = False  # What still comes is not looked at: this connection is ending.
+        self._keep_alive = True
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    # -- The connection's life ---------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        return self._reader.environ is None and not self._busy and not self._pending
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.deadline = self._door.now + HEAD_TIMEOUT_S
+        self._door.connections.add(self)
+        self._reader = RequestReader(
+            _base_environ(transport),
+            max_upload_bytes=self._door.max_upload_bytes,
+            on_request=self._take_turn,
+            on_fault=self._fail,
+            on_progress=self._set_deadline,
+            write=self.transport.write,
+        )
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._door.connections.discard(self)
+        self._deaf = True
+        self._pending.clear()
+        self._writable.set()  # A thread that waits to send must find out.
+
+    def data_received(self, data: bytes) -> None:
+        if not self._deaf:
+            self._reader.feed(data)
+
+    def eof_received(self) -> bool:
+        """The client sends no more, but may still be reading: it gets its answers first."""
+        if not self._deaf and self._reader.environ is not None:
+            self._fail(body_incomplete() if self._reader.in_body else MALFORMED)
+        self._deaf = True
+        self._keep_alive = False
+        return self._busy
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: it may not ask for more until it does."""
+        self._writable.clear()
+        self.transport.pause_reading()
+        self.deadline = self._door.now + WRITE_TIMEOUT_S
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+        self.transport.resume_reading()
+        self.deadline = self._door.now + KEEP_ALIVE_S
+
+    def overdue(self) -> None:
+        """The deadline has passed for what this connection was waiting for."""
+        if not self._writable.is_set():
+            self.transport.abort()
+        elif self._deaf or self.idle:
+            self.transport.close()
+        else:
+            self._fail(body_timeout() if self._reader.in_body else HEAD_TIMEOUT)
+
+    def _set_deadline(self) -> None:
+        """The whole head, then the whole body must be here in time, not just some byte of it."""
+        timeout_s = BODY_TIMEOUT_S if self._reader.in_body else HEAD_TIMEOUT_S
+        self.deadline = self._door.now + timeout_s
+
+    # -- Turns: answers go out in the order of the requests (RFC 9112, section 9.3.2) --------------
+
+    def _take_turn(self, environ: Environ, keep_alive: bool) -> None:
+        self._deaf = not keep_alive
+        if not self._busy:
+            self._run(environ, keep_alive)
+            return
+        self._pending.append((environ, keep_alive))
+        if len(self._pending) >= MAX_PIPELINED:
+            self.transport.pause_reading()
+
+    def _run(self, environ: Environ, keep_alive: bool) -> None:
+        last = self._deaf and not self._pending
+        self._keep_alive = keep_alive and not last and not self._door.stopping
+        self._busy = True
+        self.deadline = float("inf")
+        self._door.run(environ, self)
+
+    def end_response(self) -> None:
+        """The answer is out: the next request's turn, or the end of the connection."""
+        self._busy = False
+        self.deadline = self._door.now + KEEP_ALIVE_S
+        if self._pending:
+            environ, keep_alive = self._pending.popleft()
+            self.transport.resume_reading()
+            self._run(environ, keep_alive)
+        elif not self._keep_alive:
+            self._linger()
+
+    def _fail(self, problem: Problem) -> None:
+        """Answer a request that did not arrive whole, and end the connection.
+
+        Below /items the application answers it: it knows the CORS headers without which a shop's
+        script can't read the reason (R33).
+        """
+        environ, in_body = self._reader.environ, self._reader.in_body
+        self._reader.environ = None
+        self._deaf = True
+        if self._busy or self.transport.is_closing():
+            self._keep_alive = False  # Ends after the answers that are owed.
+        elif in_body and environ is not None and is_items(environ):
+            environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or "1"
+            environ["wsgi.input"] = FailedBody(problem)
+            self._run(environ, keep_alive=False)
+        else:
+            self._write_problem(problem)
+            self._linger()
+
+    def _linger(self) -> None:
+        """End the connection, so that the last answer arrives at a client that is still sending."""
+        self._deaf = True
+        self.deadline = self._door.now + LINGER_S
+        if self.transport.is_closing():
+            return
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    # -- The answer's bytes ------------------------------------------------------------------------
+
+    def write_response(
+        self,
+        environ: Environ,
+        status: str,
+        headers: list[tuple[str, str]],
+        body: bytes | None,
+    ) -> None:
+        """The head, and the body unless it comes in parts (None)."""
+        if self.transport.is_closing():
+            return
+        self._keep_alive &= body is not None or is_framed(environ, headers)
+        lines = [f"HTTP/1.1 {status}\r\nDate: {self._door.date}\r\n"]
+        lines += [f"{name}: {value}\r\n" for name, value in headers]
+        bodiless = status.startswith(("204", "304"))
+        if body is not None and not bodiless and not _has_length(headers):
+            lines.append(f"Content-Length: {len(body)}\r\n")
+        if body is None and is_chunked(environ, headers):
+            lines.append("Transfer-Encoding: chunked\r\n")
+        if not self._keep_alive:
+            lines.append("Connection: close\r\n")
+        elif environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+            lines.append("Connection: keep-alive\r\n")
+        lines.append("\r\n")
+        head = "".join(lines).encode("latin-1")
+        if bodiless or environ["REQUEST_METHOD"] == "HEAD":
+            body = b""
+        self.transport.write(head + body if body else head)
+
+    def _write_problem(self, problem: Problem) -> None:
+        response = problem.response()
+        status = f"{response.status_code} {response.reason_phrase}"
+        self._keep_alive = False
+        about = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
+        self.write_response(about, status, list(response.headers.items()), response.content)
+
+    def stream(self, parts: Iterable[bytes], *, chunked: bool) -> None:
+        """Called on a thread: send a body in parts, no faster than the client reads it."""
+        for part in parts:
+            if part and not self._send_from_thread(_chunk(part) if chunked else part):
+                return
+        if chunked:
+            self._send_from_thread(b"0\r\n\r\n")
+
+    def _send_from_thread(self, data: bytes) -> bool:
+        sending = asyncio.run_coroutine_threadsafe(self._send(data), self._door.loop)
+        return sending.result()
+
+    async def _send(self, data: bytes) -> bool:
+        """Returns whether the client is still there."""
+        await self._writable.wait()
+        if not self.transport.is_closing():
+            self.transport.write(data)
+        return not self.transport.is_closing()
+
+
+def is_chunked(environ: Environ, headers: list[tuple[str, str]]) -> bool:
+    """Whether a body in parts goes out in chunks: its length is not known, and the client can."""
+    return environ["SERVER_PROTOCOL"] != "HTTP/1.0" and not _has_length(headers)
+
+
+def is_framed(environ: Environ, headers: list[tuple[str, str]]) -> bool:
+    """Whether a client can tell the end of a body in parts without the connection's end."""
+    return environ["SERVER_PROTOCOL"] != "HTTP/1.0" or _has_length(headers)
+
+
+def _has_length(headers: list[tuple[str, str]]) -> bool:
+    return any(name == "Content-Length" for name, _ in headers)
+
+
+def _chunk(part: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(part), part)
+
+
+def _base_environ(transport: asyncio.BaseTransport) -> Environ:
+    """What is the same for all requests of a connection."""
+    host, port = transport.get_extra_info("sockname")[:2]
+    return {
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "REMOTE_ADDR": transport.get_extra_info("peername")[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }

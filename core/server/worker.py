@@ -1,0 +1,71 @@
+"""One worker process, from its start to its graceful stop."""
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+import socket
+
+import uvloop
+from django.conf import settings
+
+from core.server.door import Door
+from tracker import intake
+
+STOP_WITHIN_S = 4
+
+
+def run(*, listener: socket.socket, lifeline: socket.socket, threads: int) -> None:
+    """Serve until SIGTERM or SIGINT, or until the supervisor at the lifeline's other end is gone.
+
+    What was begun then is finished, within STOP_WITHIN_S.
+    """
+    uvloop.run(_serve(listener, lifeline, threads))
+    # A thread that hangs in a database's socket must not keep the process: what it was doing
+    # was not answered, so nothing is owed.
+    os._exit(0)
+
+
+async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int) -> None:
+    from core.wsgi import application  # Django's set-up, once per process.
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    loop.add_reader(lifeline, stop.set)
+    door = Door(
+        application,
+        inline_paths=_inline_paths(),
+        threads=threads,
+        max_upload_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+    )
+    _raise_file_limit()
+    # What the start has made stays for ever: the collector need not look through it again.
+    gc.collect()
+    gc.freeze()
+    server = await loop.create_server(door, sock=listener, backlog=listener_backlog())
+    lifeline.send(b"ready")
+    await stop.wait()
+    server.close()
+    await door.stop(within_s=STOP_WITHIN_S)
+
+
+def _inline_paths() -> frozenset[str]:
+    """Where the application waits for nothing outside this process."""
+    inline = {"/livez"}
+    if settings.SERVES_STOREFRONT and not intake.current().blocks:
+        inline |= {"/items", "/items/"}
+    return frozenset(inline)
+
+
+def _raise_file_limit() -> None:
+    """Every connection is an open file, and the usual soft limit is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def listener_backlog() -> int:
+    """How many connections the kernel holds until they are accepted; it caps this by somaxconn."""
+    return 2048

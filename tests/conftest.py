@@ -1,0 +1,106 @@
+"""What many tests use."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from tests import environment
+from tests.live import ROOT, Server
+from tests.postgres import Postgres
+
+_numbers = count()
+
+
+@pytest.fixture
+def add(client: Client, db: None) -> Callable[..., HttpResponse]:
+    """POST /items through the whole middleware: `add(product_id="sku-1", price=5)`.
+
+    `body` replaces the members by anything; other keywords that start with HTTP_ are headers.
+    """
+
+    def post(body: Any = None, content_type: str = "application/json", **given: Any) -> Any:
+        headers = {name: given.pop(name) for name in list(given) if name.startswith("HTTP_")}
+        data = body if isinstance(body, bytes) else json.dumps(given if body is None else body)
+        return client.post("/items", data, content_type=content_type, **headers)
+
+    return post
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The server that the suite runs on, or one of its own when it runs on SQLite."""
+    if environment.DATABASE == "postgresql":
+        yield environment.postgres
+    else:
+        server = Postgres()
+        yield server
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def new_database(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[], str]:
+    """Makes the URL of a new, migrated database of the kind that this run is about."""
+
+    def make() -> str:
+        if environment.DATABASE == "postgresql":
+            name = f"live_{next(_numbers)}"
+            server = request.getfixturevalue("postgres")
+            server.execute(f"CREATE DATABASE {name}")
+            url = server.url(name)
+        else:
+            url = f"sqlite:///{tmp_path_factory.mktemp('live') / 'live.sqlite3'}"
+        migrate(url)
+        return str(url)
+
+    return make
+
+
+def migrate(url: str) -> None:
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        check=True,
+    )
+
+
+@pytest.fixture
+def serve(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[..., Server]]:
+    """Starts a server: `serve("--workers", "2", DATABASE_URL=url)`. All are stopped at the end."""
+    servers: list[Server] = []
+
+    def start(*args: str, **env: str) -> Server:
+        env.setdefault("VAR_DIR", str(tmp_path))
+        if "DATABASE_URL" not in env:
+            env["DATABASE_URL"] = new_database()
+        servers.append(Server(*args, env=env))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def live(
+    tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]
+) -> Iterator[Server]:
+    """One server for all tests of a module. `live.database_url` is its database."""
+    url = new_database()
+    server = Server(
+        env={"DATABASE_URL": url, "VAR_DIR": str(tmp_path_factory.mktemp("var"))},
+    )
+    server.database_url = url  # type: ignore[attr-defined]
+    yield server
+    assert server.stop() == 0, server.printed()

@@ -1,0 +1,46 @@
+"""Which database the suite runs on. A pytest plugin, imported before Django reads its settings.
+
+TEST_DATABASE=sqlite (the default) or postgresql. The server for the latter is started here; if it
+can't be, the run ends with the reason: a skipped database would look like a passed one.
+"""
+
+import os
+import tempfile
+
+import pytest
+
+from tests.postgres import Postgres
+
+DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
+
+# Nothing of the developer's own environment, and nothing below the working tree, may matter.
+for name in ("DEBUG", "ROLE", "ALLOWED_HOSTS", "INTAKE_URL", "TRUSTED_PROXIES", "SECRET_KEY"):
+    os.environ.pop(name, None)
+_var = tempfile.TemporaryDirectory(prefix="cart-tracker-")
+os.environ["VAR_DIR"] = _var.name
+os.environ["STOREFRONT_ORIGINS"] = "https://shop.example,http://localhost:3000"
+
+if DATABASE == "postgresql":
+    postgres = Postgres()
+    os.environ["DATABASE_URL"] = postgres.url("postgres")
+elif DATABASE == "sqlite":
+    os.environ.pop("DATABASE_URL", None)
+else:
+    raise pytest.UsageError(f"TEST_DATABASE={DATABASE!r}: use sqlite or postgresql.")
+
+
+def pytest_report_header() -> str:
+    return f"database: {DATABASE}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    passed = len(terminalreporter.stats.get("passed", []))
+    terminalreporter.write_line(f"{passed} tests passed on {DATABASE}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI a skipped test is a failed one: there, everything is at hand."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("Tests were skipped, and CI allows none.", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -117,13 +117,22 @@ def secret(name: str, make: Callable[[], str], keep_in: Path) -> str:
         raise BadSetting(f"{name} is not set, and none can be kept in {keep_in}: {error}") from None
 
 
+def directory(name: str, default: Path) -> Path:
+    """A directory of our own, made if it is not there."""
+    path = Path(text(name, str(default))).absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSetting(f"{name}: {path} can't be made: {error.strerror}.") from None
+    return path
+
+
 def _make_once(path: Path, content: str) -> None:
     """Create a file of mode 0600 whole or not at all; if another process was first, its file stays.
 
     Written aside and linked into place, so that two processes that start together agree on one
     secret, and none ever reads a half-written one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     aside.touch(mode=0o600)
     aside.write_text(content)

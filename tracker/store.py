@@ -5,12 +5,13 @@ merge commutative, associative and idempotent: the same adds in any order, in an
 number of times, by any number of processes at once, give the same rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from msgspec import UNSET
 
 from tracker.models import NEVER, item_id
@@ -64,11 +65,26 @@ def merge(records: Iterable[Record], *, timeout_ms: int | None = None) -> None:
     if not rows:
         return
     sql = _SQL[connection.vendor]
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), _no_reconnecting(), connection.cursor() as cursor:
         if timeout_ms is not None and connection.vendor == "postgresql":
             cursor.execute("SET LOCAL statement_timeout = %s", [timeout_ms])
         cursor.execute(sql.merge_carts, [_as_json(_carts(rows))])
         cursor.execute(sql.merge_items, [_as_json(rows)])
+
+
+@contextmanager
+def _no_reconnecting() -> Iterator[None]:
+    """Let a transaction end at once when its connection has died.
+
+    Without this, Django connects anew on the way out, only to restore the autocommit mode: with a
+    database that does not answer, that is a second wait of the same length.
+    """
+    try:
+        yield
+    except DatabaseError:
+        if getattr(connection.connection, "closed", False):  # psycopg2 knows, without asking.
+            connection.close()
+        raise
 
 
 def fold(records: Iterable[Record]) -> list[Row]:

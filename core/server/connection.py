@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
             on_request=self._take_turn,
             on_fault=self._fail,
             on_progress=self._set_deadline,
-            write=self.transport.write,
+            on_continue=self._say_continue,
         )
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -90,8 +90,8 @@ class Connection(asyncio.Protocol):
         if not self._deaf and self._reader.environ is not None:
             self._fail(body_incomplete() if self._reader.in_body else MALFORMED)
         self._deaf = True
-        self._keep_alive = False
-        return self._busy
+        self._keep_alive &= bool(self._pending)
+        return self._busy or bool(self._pending)
 
     def pause_writing(self) -> None:
         """The client does not read its answers: it may not ask for more until it does."""
@@ -102,12 +102,13 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
         self.transport.resume_reading()
-        self.deadline = self._door.now + KEEP_ALIVE_S
+        self._await_more()
+        self._take_next()
 
     def overdue(self) -> None:
         """The deadline has passed for what this connection was waiting for."""
-        if not self._writable.is_set():
-            self.transport.abort()
+        if not self._writable.is_set() or self.transport.is_closing():
+            self.transport.abort()  # It does not even read what it is owed.
         elif self._deaf or self.idle:
             self.transport.close()
         else:
@@ -122,30 +123,52 @@ class Connection(asyncio.Protocol):
 
     def _take_turn(self, environ: Environ, keep_alive: bool) -> None:
         self._deaf = not keep_alive
-        if not self._busy:
+        if not self._busy and not self._pending and self._writable.is_set():
             self._run(environ, keep_alive)
             return
         self._pending.append((environ, keep_alive))
         if len(self._pending) >= MAX_PIPELINED:
             self.transport.pause_reading()
 
+    def _take_next(self) -> None:
+        """The turn of whoever waits longest, once the client has read what it was sent before."""
+        if self._pending and not self._busy and self._writable.is_set():
+            environ, keep_alive = self._pending.popleft()
+            self.transport.resume_reading()
+            self._run(environ, keep_alive)
+
     def _run(self, environ: Environ, keep_alive: bool) -> None:
-        last = self._deaf and not self._pending
-        self._keep_alive = keep_alive and not last and not self._door.stopping
+        last = (self._deaf or self._door.stopping) and not self._pending
+        self._keep_alive = keep_alive and not last
+        self._deaf |= last
         self._busy = True
-        self.deadline = float("inf")
+        if self._writable.is_set():
+            self.deadline = float("inf")
         self._door.run(environ, self)
 
     def end_response(self) -> None:
         """The answer is out: the next request's turn, or the end of the connection."""
         self._busy = False
-        self.deadline = self._door.now + KEEP_ALIVE_S
-        if self._pending:
-            environ, keep_alive = self._pending.popleft()
-            self.transport.resume_reading()
-            self._run(environ, keep_alive)
-        elif not self._keep_alive:
+        if self._writable.is_set():
+            self._await_more()
+        if not self._keep_alive:
+            self._pending.clear()
             self._linger()
+        elif self._pending:
+            # Not at once: hundreds of requests that never wait would nest as deep.
+            self._door.loop.call_soon(self._take_next)
+
+    def _await_more(self) -> None:
+        """The deadline of the next request, which may be half here already."""
+        if self._reader.environ is None:
+            self.deadline = self._door.now + KEEP_ALIVE_S
+        else:
+            self._set_deadline()
+
+    def _say_continue(self) -> None:
+        """Ask for the body; not in the middle of another answer, then the client asks no more."""
+        if not self._busy and not self._pending:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _fail(self, problem: Problem) -> None:
         """Answer a request that did not arrive whole, and end the connection.
@@ -156,12 +179,14 @@ class Connection(asyncio.Protocol):
         environ, in_body = self._reader.environ, self._reader.in_body
         self._reader.environ = None
         self._deaf = True
-        if self._busy or self.transport.is_closing():
-            self._keep_alive = False  # Ends after the answers that are owed.
-        elif in_body and environ is not None and is_items(environ):
-            environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or "1"
+        if in_body and environ is not None and is_items(environ):
+            # Without a length, the application reads the input itself, and sees its own error.
+            environ.pop("CONTENT_LENGTH", None)
+            environ["wsgi.input_terminated"] = True
             environ["wsgi.input"] = FailedBody(problem)
-            self._run(environ, keep_alive=False)
+            self._take_turn(environ, keep_alive=False)
+        elif self._busy or self._pending:
+            self._keep_alive &= bool(self._pending)  # Ends after the answers that are owed.
         else:
             self._write_problem(problem)
             self._linger()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -34,12 +35,13 @@ class RequestReader:
         "_head_bytes",
         "_max_body_bytes",
         "_max_upload_bytes",
+        "_on_continue",
         "_on_fault",
         "_on_progress",
         "_on_request",
         "_parser",
         "_target",
-        "_write",
+        "_unfinished_bytes",
         "environ",
         "in_body",
     )
@@ -52,15 +54,16 @@ class RequestReader:
         on_request: Callable[[Environ, bool], None],
         on_fault: Callable[[Problem], None],
         on_progress: Callable[[], None],
-        write: Callable[[bytes], None],
+        on_continue: Callable[[], None],
     ) -> None:
         self._base = base
         self._max_upload_bytes = max_upload_bytes
         self._on_request = on_request
         self._on_fault = on_fault
         self._on_progress = on_progress
-        self._write = write
+        self._on_continue = on_continue
         self._parser = httptools.HttpRequestParser(self)
+        self._head_bytes = self._body_bytes = 0
         self.environ: Environ | None = None
         """The request that is arriving, or None between two requests."""
         self.in_body = False
@@ -68,10 +71,16 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Parse what has come; the callbacks run inside this call."""
+        arriving, body_bytes = self.environ, self._body_bytes
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # Answered as if it had not asked for another protocol (RFC 9110, section 7.8).
+            # The parser keeps an unfinished header to itself: what brings no body counts as head.
+            if self.environ is arriving is not None and self._body_bytes == body_bytes:
+                self._unfinished_bytes += len(data)
+                if self._unfinished_bytes > MAX_HEAD_BYTES:
+                    self._on_fault(HEAD_TOO_LARGE)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_on(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             if not isinstance(error.__context__, StopParsing):
                 raise
@@ -83,7 +92,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         self.environ = self._base.copy()
         self._target = b""
-        self._head_bytes = 0
+        self._head_bytes = self._unfinished_bytes = 0
         self._on_progress()
 
     def on_url(self, url: bytes) -> None:
@@ -92,6 +101,8 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_head(len(name) + len(value) + 4)
+        if self.in_body:
+            return  # A trailer must not pose as a header (RFC 9110, section 6.5.1).
         key = _ENVIRON_KEYS.get(name) or _environ_key(name)
         if not key:
             return
@@ -110,14 +121,14 @@ class RequestReader:
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._max_body_bytes = MAX_BODY_BYTES if is_items(environ) else self._max_upload_bytes
-        if version == "1.1" and "HTTP_HOST" not in environ:
+        if not _is_served(version, environ):
             self._fail(MALFORMED)
         self.in_body = True
         self._on_progress()
         if int(environ.get("CONTENT_LENGTH") or 0) > self._max_body_bytes:
             self._fail(body_too_large(self._max_body_bytes))
-        if environ.pop("HTTP_EXPECT", "").lower() == "100-continue":
-            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if environ.pop("HTTP_EXPECT", "").lower() == "100-continue" and version == "1.1":
+            self._on_continue()
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -127,6 +138,8 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         environ = self._arriving()
+        if self._parser.should_upgrade() and _has_body(environ):
+            return  # The parser stops here, before the body; `_read_on` gets it.
         if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
             environ["CONTENT_LENGTH"] = str(self._body_bytes)
         environ["wsgi.input"] = BytesIO(b"".join(self._body))
@@ -135,6 +148,26 @@ class RequestReader:
         self._on_request(environ, keep_alive)
         if not keep_alive:
             raise StopParsing
+
+    def _read_on(self, data: bytes) -> None:
+        """Read the body of a request that asks for another protocol, and gets none.
+
+        It is answered as if it had not asked (RFC 9110, section 7.8). Java's client asks for h2c
+        with every POST, and llhttp leaves the body to the protocol that was asked for.
+        """
+        environ = self._arriving()
+        lines = ["POST / HTTP/1.1", "Connection: close"]
+        if "CONTENT_LENGTH" in environ:
+            lines.append(f"Content-Length: {environ['CONTENT_LENGTH']}")
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            lines.append("Transfer-Encoding: chunked")
+        callbacks = SimpleNamespace(
+            on_header=self.on_header,  # For trailers, of which the limit must hold too.
+            on_body=self.on_body,
+            on_message_complete=self.on_message_complete,
+        )
+        self._parser = httptools.HttpRequestParser(callbacks)
+        self.feed("\r\n".join([*lines, "", ""]).encode("latin-1") + data)
 
     # -- Limits ------------------------------------------------------------------------------------
 
@@ -170,6 +203,19 @@ def is_items(environ: Environ) -> bool:
     """Whether the limits and the promises of the storefront's endpoint apply."""
     path: str = environ["PATH_INFO"]
     return path == ITEMS_PREFIX or path.startswith(ITEMS_PREFIX + "/")
+
+
+def _is_served(version: str, environ: Environ) -> bool:
+    """Whether version, host and transfer coding are those of the HTTP that is spoken here."""
+    return (
+        (version == "1.0" or (version == "1.1" and "HTTP_HOST" in environ))
+        # Any other coding would reach the application undecoded.
+        and environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower() == "chunked"
+    )
+
+
+def _has_body(environ: Environ) -> bool:
+    return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
 
 
 MALFORMED = Problem.one(400, "malformed_request", "This is no valid HTTP/1.1 request.")

@@ -1,17 +1,26 @@
 """database:// : the row is committed before the reply."""
 
 import logging
+import time
+from contextlib import AbstractContextManager, nullcontext
 from urllib.parse import SplitResult
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 
 from tracker import store
 from tracker.intake import Unavailable
+from tracker.intake.watchdog import watchdog
 from tracker.payload import Add
 
 log = logging.getLogger(__name__)
+
+# A kept connection that the database has closed meanwhile fails faster than this.
+STALE_WITHIN_S = 0.5
+# After an add that waited in vain, the next ones are refused at once for this long. They would wait
+# in vain as well, and those behind them, in the queue for a thread, for longer than R32 allows.
+PAUSE_S = 1
 
 
 class DatabaseIntake:
@@ -28,12 +37,50 @@ class DatabaseIntake:
             raise ImproperlyConfigured(
                 "INTAKE_URL=database:// takes nothing after it: DATABASE_URL names the database."
             )
+        self._paused_until = 0.0
 
     def accept(self, add: Add) -> None:
         """See Intake.accept. One transaction, one statement per table."""
+        begin = time.monotonic()
+        if begin < self._paused_until:
+            raise Unavailable
+        kept = connection.connection is not None
         try:
-            store.merge([store.Record(add, None)], timeout_ms=settings.STORE_TIMEOUT_S * 1000)
+            try:
+                _store(add)
+            except (DatabaseError, InterfaceError):
+                # The database was restarted since this connection was last used: try a new one.
+                # That the add may have been stored already does no harm.
+                if not kept or not _let_go() or time.monotonic() - begin > STALE_WITHIN_S:
+                    raise
+                _store(add)
         except (DatabaseError, InterfaceError) as error:
-            # Whatever the reason, the transaction is gone and the add is not stored.
+            # Whatever the reason, this reply may not promise anything.
+            _let_go()
+            if time.monotonic() - begin > STALE_WITHIN_S:
+                self._paused_until = time.monotonic() + PAUSE_S
             log.warning("add not stored: %s", str(error).strip().partition("\n")[0])
             raise Unavailable from error
+
+
+def _store(add: Add) -> None:
+    # Django would ask a kept connection for a sign of life first: a round trip on every reply.
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    connection.ensure_connection()
+    with _limit():
+        store.merge([store.Record(add, None)], timeout_ms=settings.STORE_TIMEOUT_S * 1000)
+
+
+def _limit() -> AbstractContextManager[None]:
+    """SQLite keeps its own limit, the time that it waits for a lock."""
+    if connection.vendor != "postgresql":
+        return nullcontext()
+    return watchdog().limit(connection.connection.fileno(), settings.STORE_TIMEOUT_S)
+
+
+def _let_go() -> bool:
+    """Drop this thread's connection; the next use makes a new one. Returns whether it could be."""
+    if connection.in_atomic_block:
+        return False
+    connection.close()
+    return True

@@ -1,0 +1,59 @@
+"""A limit on how long a reply waits for a database that has stopped answering (R32)."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+
+class Watchdog:
+    """Hangs up on the peers of connections that have kept their users waiting for too long.
+
+    The database's own limits can't do this: they are kept by the very server that does not answer,
+    and a frozen one still acknowledges at the level of TCP. Hanging up makes the read that waits in
+    the driver fail at once, with the driver's ordinary error.
+    """
+
+    def __init__(self, tick_s: float = 0.1) -> None:
+        self._tick_s = tick_s
+        self._lock = threading.Lock()
+        self._watched: dict[int, float] = {}  # A connection's file descriptor -> its deadline.
+        threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+
+    @contextmanager
+    def limit(self, fileno: int, seconds: float) -> Iterator[None]:
+        """Within this block, the connection is hung up on after `seconds`."""
+        with self._lock:
+            self._watched[fileno] = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watched.pop(fileno, None)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self._tick_s)
+            now = time.monotonic()
+            with self._lock:  # Held while hanging up: the descriptor must not become another's.
+                for fileno in [each for each, deadline in self._watched.items() if deadline < now]:
+                    del self._watched[fileno]
+                    _hang_up(fileno)
+
+
+def _hang_up(fileno: int) -> None:
+    """Shut the connection down for whoever has it open; the descriptor stays its owner's."""
+    try:
+        with socket.socket(fileno=os.dup(fileno)) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # It has ended by itself.
+
+
+@cache
+def watchdog() -> Watchdog:
+    """This process's watchdog, started at the first call."""
+    return Watchdog()

@@ -29,6 +29,19 @@ else:
     raise pytest.UsageError(f"TEST_DATABASE={DATABASE!r}: use sqlite or postgresql.")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "postgresql: about what only PostgreSQL has")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On SQLite, tests of PostgreSQL's own features do not exist; a skip would be no news."""
+    if DATABASE == "postgresql":
+        return
+    foreign = [item for item in items if item.get_closest_marker("postgresql")]
+    items[:] = [item for item in items if item not in foreign]
+    config.hook.pytest_deselected(items=foreign)
+
+
 def pytest_report_header() -> str:
     return f"database: {DATABASE}"
 

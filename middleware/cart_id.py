@@ -64,9 +64,17 @@ def _from_cookies(header: str) -> UUID | None:
         return None
     for pair in header.split(";"):
         name, _, value = pair.partition("=")
-        if name.strip() == COOKIE_NAME and (cart_id := parse_cart_id(value.strip())):
+        if name.strip() == COOKIE_NAME and (cart_id := parse_cart_id(_unquoted(value.strip()))):
             return cart_id
     return None
+
+
+def _unquoted(value: str) -> str:
+    """Quotes around a cookie's value are the cookie's syntax, and not its value (RFC 6265, 4.1.1).
+
+    Python's clients write a UUID in braces like that.
+    """
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def _from_body(request: HttpRequest) -> UUID | None:

@@ -7,7 +7,7 @@ Django's own handling, and this is a look-up in a set.
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from middleware.problem import GetResponse, Problem, is_items
+from middleware.problem import GetResponse, Problem, is_items, no_content
 
 # Chromium caches a preflight for at most two hours; more is cut to that.
 PREFLIGHT_MAX_AGE_S = 7200
@@ -49,11 +49,10 @@ def _preflight(request: HttpRequest) -> HttpResponse | None:
     """The answer to a browser's question whether it may POST; None for every other request."""
     if request.method != "OPTIONS" or "HTTP_ACCESS_CONTROL_REQUEST_METHOD" not in request.META:
         return None
-    return HttpResponse(
-        status=204,
-        headers={
+    return no_content(
+        {
             "Access-Control-Allow-Methods": "POST",
             "Access-Control-Allow-Headers": "Content-Type",
             "Access-Control-Max-Age": str(PREFLIGHT_MAX_AGE_S),
-        },
+        }
     )

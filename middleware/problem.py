@@ -14,6 +14,10 @@ ITEMS_PREFIX = "/items"
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
+# RFC 9110's phrase, which Python knows from 3.13 on only.
+_PHRASES = {413: "Content Too Large"}
+
+
 class Fault(NamedTuple):
     """One thing that is wrong: where (a JSON pointer, RFC 6901; "" is the whole), and what.
 
@@ -45,12 +49,13 @@ class Problem(Exception):
 
     def write_to(self, response: HttpResponse) -> HttpResponse:
         """Turn a response into this problem; headers and cookies that it has already are kept."""
-        response.status_code = self.status
+        status = self.status.value
+        response.status_code = status
         response.content = msgspec.json.encode(
             {
                 "type": "about:blank",
-                "title": self.status.phrase,
-                "status": self.status.value,
+                "title": _PHRASES.get(status, self.status.phrase),
+                "status": status,
                 "detail": " ".join(fault.detail for fault in self.faults),
                 "errors": [fault._asdict() for fault in self.faults],
             }
@@ -65,6 +70,13 @@ class Problem(Exception):
         return self.write_to(HttpResponse())
 
 
+def no_content(headers: dict[str, str]) -> HttpResponse:
+    """204: nothing but headers, and no content type for what is not there."""
+    response = HttpResponse(status=204, headers=headers)
+    del response.headers["Content-Type"]
+    return response
+
+
 def is_items(request: HttpRequest) -> bool:
     """Whether this is the storefront's endpoint, or an address below it that does not exist."""
     path = request.path_info
@@ -72,7 +84,7 @@ def is_items(request: HttpRequest) -> bool:
 
 
 class ProblemMiddleware:
-    """Outermost below /items: refuses foreign hosts, and lets no other form of error out (R31)."""
+    """Refuses foreign hosts below /items, and lets no other form of error out (R31)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

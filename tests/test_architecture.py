@@ -63,7 +63,7 @@ def test_only_the_console_knows_the_admin_and_nothing_knows_the_console() -> Non
 def test_files_and_functions_stay_small() -> None:
     for path in modules():
         text = path.read_text()
-        assert text.count("\n") <= 270, path
+        assert text.count("\n") <= 300, path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno
@@ -90,15 +90,21 @@ def test_the_readme_lists_every_setting_and_no_other() -> None:
     assert sorted(table) == sorted(settings_read())
 
 
+def rules_in(text: str) -> set[str]:
+    """R7 is one rule, R1-R8 are eight."""
+    ranges = re.findall(r"\bR(\d+)(?:-R(\d+))?\b", text)
+    return {f"R{n}" for low, high in ranges for n in range(int(low), int(high or low) + 1)}
+
+
 def test_every_rule_has_a_test_and_a_place() -> None:
     """The rules of docs/spec.md are named in the tests and found in the README's table."""
     rules = re.findall(r"^\| (R\d+) \|", (ROOT / "docs/spec.md").read_text(), re.MULTILINE)
-    assert len(rules) == 27
+    assert len(rules) == 25
     tests = "\n".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
-    readme = (ROOT / "README.md").read_text()
+    placed = rules_in((ROOT / "README.md").read_text().partition("## Which rule")[2])
     for rule in rules:
         assert re.search(rf"\b{rule}\b", tests), f"no test names {rule}"
-        assert re.search(rf"\b{rule}\b", readme), f"the README does not place {rule}"
+        assert rule in placed, f"the README does not place {rule}"
 
 
 def test_the_files_that_the_readme_names_exist() -> None:

@@ -9,8 +9,8 @@ from django.test import override_settings
 from tests.test_settings import PRODUCTION, manage
 
 OURS = [
-    "middleware.problem.ProblemMiddleware",
     "middleware.cors.CorsMiddleware",
+    "middleware.problem.ProblemMiddleware",
     "middleware.cart_id.CartIdMiddleware",
     "middleware.storefront.StorefrontMiddleware",
 ]

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from middleware.problem import Problem
+from middleware.problem import Problem, no_content
 from middleware.request import json_body
 from tracker import intake
 from tracker.payload import parse_add
@@ -22,7 +22,7 @@ def items(request: HttpRequest) -> HttpResponse:
     503: that add may or may not be stored, and sending it again does no harm.
     """
     if request.method == "OPTIONS":
-        return HttpResponse(status=204, headers={"Allow": "OPTIONS, POST"})
+        return no_content({"Allow": "OPTIONS, POST"})
     if request.method != "POST":
         raise _METHOD_NOT_ALLOWED
     cart_id: UUID = request.cart_id  # type: ignore[attr-defined]  # CartIdMiddleware put it there.

@@ -11,6 +11,7 @@ from tracker.models import Cart, Item
 
 admin.site.site_header = admin.site.site_title = "Cart Tracker"
 admin.site.index_title = "Operations console"
+admin.site.site_url = None  # There is no site to view: the tracker has no pages of its own.
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

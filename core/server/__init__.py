@@ -7,7 +7,8 @@ second description of it. And it keeps what those lose: header bytes that are no
 RSGI drops a whole Cookie header for one), and the reply to a client that has stopped sending.
 
 - `requests`: bytes become WSGI environments, within limits. The parser is llhttp, Node's.
-- `connection`: one client: whose turn it is, deadlines, the answer's bytes.
+- `connection`: one client: whose turn it is, deadlines, how it ends.
+- `answer`: the answer's bytes.
 - `door`: what the connections of one process share, and where the application runs.
 - `worker`: one process, from its start to its graceful stop.
 - `supervisor`: starts the processes, restarts those that die, replaces them on SIGHUP.

@@ -1,4 +1,4 @@
-"""One client's connection: whose turn it is, deadlines, and the answer's bytes."""
+"""One client's connection: whose turn it is, deadlines, and how it ends."""
 
 import asyncio
 import sys
@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
+from core.server import answer
 from core.server.requests import (
     HEAD_TIMEOUT,
     MALFORMED,
@@ -64,6 +65,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        if transport.get_extra_info("peername") is None:
+            self.transport.abort()  # It was reset before it was accepted.
+            return
         self.deadline = self._door.now + HEAD_TIMEOUT_S
         self._door.connections.add(self)
         self._reader = RequestReader(
@@ -101,7 +105,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable.set()
-        self.transport.resume_reading()
+        self._resume_reading()
         self._await_more()
         self._take_next()
 
@@ -134,8 +138,12 @@ class Connection(asyncio.Protocol):
         """The turn of whoever waits longest, once the client has read what it was sent before."""
         if self._pending and not self._busy and self._writable.is_set():
             environ, keep_alive = self._pending.popleft()
-            self.transport.resume_reading()
+            self._resume_reading()
             self._run(environ, keep_alive)
+
+    def _resume_reading(self) -> None:
+        if len(self._pending) < MAX_PIPELINED and self._writable.is_set():
+            self.transport.resume_reading()
 
     def _run(self, environ: Environ, keep_alive: bool) -> None:
         last = (self._deaf or self._door.stopping) and not self._pending
@@ -202,7 +210,7 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.close()
 
-    # -- The answer's bytes ------------------------------------------------------------------------
+    # -- What goes out -----------------------------------------------------------------------------
 
     def write_response(
         self,
@@ -214,23 +222,18 @@ class Connection(asyncio.Protocol):
         """The head, and the body unless it comes in parts (None)."""
         if self.transport.is_closing():
             return
-        self._keep_alive &= body is not None or is_framed(environ, headers)
-        lines = [f"HTTP/1.1 {status}\r\nDate: {self._door.date}\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in headers]
-        bodiless = status.startswith(("204", "304"))
-        if body is not None and not bodiless and not _has_length(headers):
-            lines.append(f"Content-Length: {len(body)}\r\n")
-        if body is None and is_chunked(environ, headers):
-            lines.append("Transfer-Encoding: chunked\r\n")
-        if not self._keep_alive:
-            lines.append("Connection: close\r\n")
-        elif environ["SERVER_PROTOCOL"] == "HTTP/1.0":
-            lines.append("Connection: keep-alive\r\n")
-        lines.append("\r\n")
-        head = "".join(lines).encode("latin-1")
-        if bodiless or environ["REQUEST_METHOD"] == "HEAD":
-            body = b""
-        self.transport.write(head + body if body else head)
+        self._keep_alive &= body is not None or answer.has_visible_end(environ, headers)
+        length = None if body is None else len(body)
+        head = answer.head(
+            environ,
+            status,
+            headers,
+            length=length,
+            date=self._door.date,
+            keep_alive=self._keep_alive,
+        )
+        sent = body if body and answer.sends_body(environ, status) else b""
+        self.transport.write(head + sent)
 
     def _write_problem(self, problem: Problem) -> None:
         response = problem.response()
@@ -242,10 +245,10 @@ class Connection(asyncio.Protocol):
     def stream(self, parts: Iterable[bytes], *, chunked: bool) -> None:
         """Called on a thread: send a body in parts, no faster than the client reads it."""
         for part in parts:
-            if part and not self._send_from_thread(_chunk(part) if chunked else part):
+            if part and not self._send_from_thread(answer.chunk(part) if chunked else part):
                 return
         if chunked:
-            self._send_from_thread(b"0\r\n\r\n")
+            self._send_from_thread(answer.chunk(b""))
 
     def _send_from_thread(self, data: bytes) -> bool:
         sending = asyncio.run_coroutine_threadsafe(self._send(data), self._door.loop)
@@ -257,24 +260,6 @@ class Connection(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.write(data)
         return not self.transport.is_closing()
-
-
-def is_chunked(environ: Environ, headers: list[tuple[str, str]]) -> bool:
-    """Whether a body in parts goes out in chunks: its length is not known, and the client can."""
-    return environ["SERVER_PROTOCOL"] != "HTTP/1.0" and not _has_length(headers)
-
-
-def is_framed(environ: Environ, headers: list[tuple[str, str]]) -> bool:
-    """Whether a client can tell the end of a body in parts without the connection's end."""
-    return environ["SERVER_PROTOCOL"] != "HTTP/1.0" or _has_length(headers)
-
-
-def _has_length(headers: list[tuple[str, str]]) -> bool:
-    return any(name == "Content-Length" for name, _ in headers)
-
-
-def _chunk(part: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(part), part)
 
 
 def _base_environ(transport: asyncio.BaseTransport) -> Environ:

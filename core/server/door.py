@@ -9,8 +9,13 @@ from email.utils import formatdate
 from functools import partial
 from typing import Any
 
-from core.server.connection import Connection, is_chunked
+from core.server.answer import is_chunked, sends_body
+from core.server.connection import Connection
 from core.server.requests import Environ
+
+# Static files are smaller; anybody may ask for them, and as many clients as there are threads,
+# each reading slowly, would stop the service.
+MAX_WHOLE_BYTES = 1_048_576
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +51,11 @@ class Door:
 
     def _tick(self) -> None:
         """Once a second: the clock that deadlines go by, the Date header, and what is overdue."""
+        self.loop.call_later(1, self._tick)
         self.now = time.monotonic()
         self.date = formatdate(usegmt=True)
         for connection in [each for each in self.connections if each.deadline < self.now]:
             connection.overdue()
-        self.loop.call_later(1, self._tick)
 
     def run(self, environ: Environ, connection: Connection) -> None:
         """Answer one request: at once, or on a thread."""
@@ -64,7 +69,7 @@ class Door:
         started: list[Any] = ["500 Internal Server Error", []]
         try:
             result = self._application(environ, partial(_start, started))
-            if not getattr(result, "streaming", False):
+            if _goes_out_whole(result, started[1]):
                 on_loop(connection.write_response, environ, *started, b"".join(result))
             else:
                 self._stream(environ, connection, started, result, on_loop)
@@ -83,7 +88,7 @@ class Door:
         on_loop: Any,
     ) -> None:
         on_loop(connection.write_response, environ, *started, None)
-        if environ["REQUEST_METHOD"] != "HEAD" and not started[0].startswith(("204", "304")):
+        if sends_body(environ, started[0]):
             connection.stream(parts, chunked=is_chunked(environ, started[1]))
 
     async def stop(self, *, within_s: float) -> None:
@@ -99,6 +104,14 @@ class Door:
                     connection.transport.close()
             await asyncio.sleep(0.02)
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _goes_out_whole(result: Iterable[bytes], headers: list[tuple[str, str]]) -> bool:
+    """Whether the answer fits in memory: then no thread waits for a client that reads slowly."""
+    if not getattr(result, "streaming", False):
+        return True
+    length = next((int(value) for name, value in headers if name == "Content-Length"), None)
+    return length is not None and length <= MAX_WHOLE_BYTES
 
 
 def _start(started: list[Any], status: str, headers: list[Any], exc_info: Any = None) -> None:

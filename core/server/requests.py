@@ -72,20 +72,27 @@ class RequestReader:
     def feed(self, data: bytes) -> None:
         """Parse what has come; the callbacks run inside this call."""
         arriving, body_bytes = self.environ, self._body_bytes
+        unread = self._parse(data)
+        if unread is not None:
+            self._read_on(unread)
+        elif self.environ is arriving is not None and self._body_bytes == body_bytes:
+            # The parser keeps an unfinished header to itself: what brings no body counts as head.
+            self._unfinished_bytes += len(data)
+            if self._unfinished_bytes > MAX_HEAD_BYTES:
+                self._on_fault(HEAD_TOO_LARGE)
+
+    def _parse(self, data: bytes) -> bytes | None:
+        """Returns what the parser leaves to another protocol, if it thinks that one begins."""
         try:
             self._parser.feed_data(data)
-            # The parser keeps an unfinished header to itself: what brings no body counts as head.
-            if self.environ is arriving is not None and self._body_bytes == body_bytes:
-                self._unfinished_bytes += len(data)
-                if self._unfinished_bytes > MAX_HEAD_BYTES:
-                    self._on_fault(HEAD_TOO_LARGE)
         except httptools.HttpParserUpgrade as upgrade:
-            self._read_on(data[upgrade.args[0] :])
+            return data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError as error:
             if not isinstance(error.__context__, StopParsing):
                 raise
         except httptools.HttpParserError:
             self._on_fault(MALFORMED)
+        return None
 
     # -- llhttp's callbacks, in their order --------------------------------------------------------
 

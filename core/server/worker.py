@@ -48,6 +48,7 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
     server = await loop.create_server(door, sock=listener, backlog=listener_backlog())
     lifeline.send(b"ready")
     await stop.wait()
+    loop.remove_reader(lifeline)  # Its end can be read for ever: the loop would spin.
     server.close()
     await door.stop(within_s=STOP_WITHIN_S)
 

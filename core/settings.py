@@ -46,11 +46,10 @@ if USES_TOOLBAR:
 
 # From the outside to the inside. A request to the storefront's endpoints turns round at
 # StorefrontMiddleware, so that it pays for nothing that only the console needs.
-MIDDLEWARE = ["middleware.problem.ProblemMiddleware"]
-if USES_TOOLBAR:
-    MIDDLEWARE += ["debug_toolbar.middleware.DebugToolbarMiddleware"]
+MIDDLEWARE = ["debug_toolbar.middleware.DebugToolbarMiddleware"] if USES_TOOLBAR else []
 MIDDLEWARE += [
     "middleware.cors.CorsMiddleware",
+    "middleware.problem.ProblemMiddleware",
     "middleware.cart_id.CartIdMiddleware",
     "middleware.storefront.StorefrontMiddleware",
 ]
@@ -86,7 +85,10 @@ TEMPLATES = [
 ]
 
 # -- The database and the intake -------------------------------------------------------------------
+# `serve` and `drain` take the journal unless told otherwise; whoever runs no drain (runserver, the
+# tests) writes the rows directly.
 INTAKE_URL = env.text("INTAKE_URL", "database://")
+SERVED_INTAKE_URL = env.text("INTAKE_URL", f"journal://{VAR_DIR / 'journal'}")
 # Seconds until an add that can't be stored is answered 503; R32 allows 3 for the whole reply.
 STORE_TIMEOUT_S = 2
 SQLITE_DEFAULT = f"sqlite:///{VAR_DIR / 'tracker.sqlite3'}"

@@ -91,6 +91,7 @@ def serve(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[
 
     def start(*args: str, **env: str) -> Server:
         env.setdefault("VAR_DIR", str(tmp_path))
+        env.setdefault("INTAKE_URL", "database://")
         if "DATABASE_URL" not in env:
             env["DATABASE_URL"] = new_database()
         servers.append(Server(*args, env=env))
@@ -107,9 +108,8 @@ def live(
 ) -> Iterator[Server]:
     """One server for all tests of a module. `live.database_url` is its database."""
     url = new_database()
-    server = Server(
-        env={"DATABASE_URL": url, "VAR_DIR": str(tmp_path_factory.mktemp("var"))},
-    )
+    var_dir = str(tmp_path_factory.mktemp("var"))
+    server = Server(env={"DATABASE_URL": url, "INTAKE_URL": "database://", "VAR_DIR": var_dir})
     server.database_url = url  # type: ignore[attr-defined]
     yield server
     assert server.stop() == 0, server.printed()

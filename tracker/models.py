@@ -1,7 +1,7 @@
 """The two tables: carts, and the items in them."""
 
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from django.db import models
 from django.db.models import Q
@@ -68,3 +68,25 @@ class Item(models.Model):
         """As ever, with the key that the pair of cart and product has everywhere."""
         self.id = item_id(self.cart_id, self.product_id)
         super().save(*args, **kwargs)
+
+
+class DeadLetter(models.Model):
+    """An accepted record that the database refuses for what it is; kept until somebody decides.
+
+    `record` is the line of tracker/intake/record.py. The key is computed from it, so that a record
+    that is refused again and again is kept once.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    record = models.TextField()
+    error = models.TextField()
+    created_at = models.DateTimeField("refused", default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.error
+
+    @staticmethod
+    def keep(record: str, error: str) -> None:
+        """Idempotent. Raises django.db.Error."""
+        letter = DeadLetter(id=uuid5(NAMESPACE_OID, record), record=record, error=error)
+        DeadLetter.objects.bulk_create([letter], ignore_conflicts=True)

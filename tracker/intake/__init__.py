@@ -1,11 +1,14 @@
 """Where accepted adds are made durable: one contract, chosen by INTAKE_URL.
 
-To add an intake: a module with a class that fulfils `Intake`, and its line in `_KINDS`.
+To add an intake: a module with a class that fulfils `Intake` (and `Source`, if what it accepts has
+to be drained), and its line in `_KINDS`.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
@@ -13,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
 from tracker.payload import Add
+from tracker.store import Record
 
 
 class Unavailable(Exception):
@@ -20,13 +24,10 @@ class Unavailable(Exception):
 
 
 class Intake(Protocol):
-    """What every intake promises."""
+    """What every intake promises to the view."""
 
     blocks: bool
-    """Whether `accept` waits for another process or a disk: then it runs on a thread of its own."""
-
-    needs_database: bool
-    """Whether `accept` needs the database."""
+    """Whether `accept` waits for another process or for the disk: then it runs on a thread."""
 
     def accept(self, add: Add) -> None:
         """Make the add durable, as durable as this intake's row of the README's table says.
@@ -35,25 +36,67 @@ class Intake(Protocol):
         Accepting an add twice leaves the same rows as accepting it once.
         """
 
+    def source(self) -> "Source | None":
+        """Where what was accepted waits for the drain; None if it is in its rows already."""
 
-_KINDS = {"database": "tracker.intake.database.DatabaseIntake"}
+
+@dataclass(frozen=True)
+class Batch:
+    """Records to merge. `token` is the source's own, for `acknowledge`."""
+
+    records: Sequence[Record]
+    token: Any = field(repr=False)
 
 
-def intake_class(url: str) -> tuple[type[Intake], SplitResult]:
-    """The class for an INTAKE_URL. Raises ImproperlyConfigured, saying what to do."""
+@dataclass(frozen=True)
+class Backlog:
+    """What waits: its size in bytes, and for how long the oldest of it has been waiting."""
+
+    bytes: int
+    oldest_age_s: float
+
+
+class Source(Protocol):
+    """What every intake promises to the drain. Several processes may drain one intake at once."""
+
+    def read(self, max_records: int) -> Batch | None:
+        """The next records, or None if none wait. Read again by another if this process dies."""
+
+    def acknowledge(self, batch: Batch) -> None:
+        """Forget a batch. To be called after its commit, never before. Idempotent."""
+
+    def backlog(self) -> Backlog:
+        """What has been accepted and not acknowledged."""
+
+    def close(self) -> None:
+        """Leave what is not acknowledged to others."""
+
+
+_KINDS = {
+    "database": "tracker.intake.database.DatabaseIntake",
+    "journal": "tracker.intake.journal.JournalIntake",
+}
+
+
+def from_url(url: str) -> Intake:
+    """The intake for an INTAKE_URL. Makes and opens nothing yet.
+
+    Raises ImproperlyConfigured with one line that says what to do.
+    """
     parts = urlsplit(url)
     if parts.scheme not in _KINDS:
         known = ", ".join(f"{kind}://" for kind in _KINDS)
         raise ImproperlyConfigured(f"INTAKE_URL={url!r} is no intake. Use one of: {known}.")
     module, _, name = _KINDS[parts.scheme].rpartition(".")
-    return getattr(import_module(module), name), parts
+    kind: type[Any] = getattr(import_module(module), name)
+    intake: Intake = kind(SplitResult(*parts))
+    return intake
 
 
 @cache
 def current() -> Intake:
     """This process's intake, made at the first call."""
-    kind, url = intake_class(settings.INTAKE_URL)
-    return kind(url)  # type: ignore[call-arg]
+    return from_url(settings.INTAKE_URL)
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from core.server import supervisor, worker
+from tracker import intake
 
 
 class Command(BaseCommand):
@@ -35,6 +37,9 @@ class Command(BaseCommand):
             action="store_true",
             help="first migrate the database and, on a loopback address, make a first account",
         )
+        parser.add_argument(
+            "--no-drain", action="store_true", help="leave the draining to `manage.py drain`"
+        )
         parser.add_argument("--listener-fd", type=int, help="internal: serve as a worker")
         parser.add_argument("--lifeline-fd", type=int, help="internal: serve as a worker")
 
@@ -55,18 +60,14 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"Can't listen on {host}:{port}: {error.strerror}.") from None
         port = listener.getsockname()[1]
-        if options["role"]:
-            os.environ["ROLE"] = options["role"]  # Inherited by the workers, whose role it is.
+        # The workers read their settings anew, and these from us.
+        os.environ["ROLE"] = options["role"] or settings.ROLE
+        os.environ["INTAKE_URL"] = settings.SERVED_INTAKE_URL
         if options["prepare"]:
             self._prepare(first_account=ip_address(listener.getsockname()[0]).is_loopback)
-
-        def command(name: str, lifeline_fd: int) -> list[str]:
-            fds = [f"--listener-fd={listener.fileno()}", f"--lifeline-fd={lifeline_fd}"]
-            threads = f"--threads={options['threads']}"
-            return [sys.executable, sys.argv[0], "serve", "--skip-checks", threads, *fds]
-
-        names = [f"worker-{number}" for number in range(1, options["workers"] + 1)]
-        group = supervisor.Supervisor(names, command, listener)
+        group = supervisor.Supervisor(
+            _names(options), partial(_command, options["threads"], listener.fileno()), listener
+        )
         sys.exit(group.run(on_ready=lambda: self._tell(host, port)))
 
     def _prepare(self, *, first_account: bool) -> None:
@@ -79,7 +80,7 @@ class Command(BaseCommand):
     def _tell(self, host: str, port: int) -> None:
         """The addresses to try, for whoever has just started the service."""
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        role = os.environ.get("ROLE") or settings.ROLE
+        role = os.environ["ROLE"]
         lines = [f"Cart Tracker is ready on {address}  (Ctrl-C stops it)"]
         if role != "console":
             body = '{"product_id": "sku-1", "name": "Blue socks", "price": 1299}'
@@ -89,6 +90,25 @@ class Command(BaseCommand):
             lines += [f"  console  {address}/admin/"]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+
+def _names(options: dict[str, Any]) -> list[str]:
+    """The processes to run: workers, and a drain where there is something to drain into rows."""
+    names = [f"worker-{number}" for number in range(1, options["workers"] + 1)]
+    drains = os.environ["ROLE"] == "all" and not options["no_drain"]
+    if drains and intake.from_url(settings.SERVED_INTAKE_URL).source() is not None:
+        names.append("drain")
+    return names
+
+
+def _command(threads: int, listener_fd: int, name: str, lifeline_fd: int) -> list[str]:
+    """The command line of one process."""
+    lifeline = f"--lifeline-fd={lifeline_fd}"
+    if name == "drain":
+        own = ["drain", lifeline]
+    else:
+        own = ["serve", lifeline, f"--listener-fd={listener_fd}", f"--threads={threads}"]
+    return [sys.executable, sys.argv[0], *own, "--skip-checks"]
 
 
 def _port(text: str) -> int:

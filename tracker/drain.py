@@ -1,0 +1,125 @@
+"""The drain: what was accepted becomes rows, in batches; then it is forgotten.
+
+In this order, always: commit, then acknowledge. A drain that dies in between leaves records that
+another one merges a second time, which changes nothing (R22). So any number of drains may run, and
+may be killed, at any moment.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Sequence
+
+from django.db import DatabaseError, Error, connection
+
+from tracker import store
+from tracker.intake import Source
+from tracker.intake.record import dump
+from tracker.models import DeadLetter
+from tracker.store import Record
+
+log = logging.getLogger(__name__)
+
+BATCH_RECORDS = 1000
+IDLE_S = 0.05
+MAX_BACKOFF_S = 5.0
+
+# SQLSTATE classes that speak of the data itself (PostgreSQL manual, appendix A): the same record
+# would fail for ever. Everything else speaks of the database's state, and passes.
+_DATA_CLASSES = ("22", "23")
+
+
+class Drain:
+    """Moves records from a source into the database until `stop` is set."""
+
+    def __init__(self, source: Source, stop: threading.Event) -> None:
+        self._source = source
+        self._stop = stop
+
+    def run(self) -> None:
+        """Until asked to stop. Returns after the batch that was begun."""
+        while not self._stop.is_set():
+            if not self.step():
+                self._stop.wait(IDLE_S)
+
+    def run_until_empty(self) -> int:
+        """Until nothing waits any more; returns how many records became rows."""
+        drained = 0
+        while not self._stop.is_set() and (moved := self.step()):
+            drained += moved
+        return drained
+
+    def step(self) -> int:
+        """One batch: read, merge, acknowledge. Returns the number of records, 0 if none waited.
+
+        Waits as long as it takes while the database can't be used, unless asked to stop.
+        """
+        batch = self._source.read(BATCH_RECORDS)
+        if batch is None:
+            return 0
+        if not self._merge_at_last(batch.records):
+            return 0
+        self._source.acknowledge(batch)
+        return max(1, len(batch.records))
+
+    def _merge_at_last(self, records: Sequence[Record]) -> bool:
+        """Merge, again and again until the database takes it. Returns False if stopped before."""
+        backoff_s = 0.05
+        while True:
+            try:
+                merge_or_bury(records)
+                return True
+            except Error as error:
+                log.warning("waiting for the database: %s", _first_line(error))
+                _drop_connection()
+            # Jitter, so that several drains do not come back in step.
+            if self._stop.wait(backoff_s * random.uniform(0.5, 1.0)):  # noqa: S311
+                return False
+            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+
+
+def _drop_connection() -> None:
+    """The next attempt begins with a new connection: this one may be what is broken."""
+    connection.close()
+
+
+def merge_or_bury(records: Sequence[Record]) -> None:
+    """Merge all records but those that the database refuses for what they are.
+
+    A refused batch is split until the bad record is alone; that one goes to the dead letters, with
+    the reason. Raises django.db.Error for every other reason: nothing is buried for those.
+    """
+    try:
+        store.merge(records)
+    except (DatabaseError, ValueError) as error:
+        if not speaks_of_data(error):
+            raise
+        if len(records) == 1:
+            bury(records[0], error)
+            return
+        middle = len(records) // 2
+        merge_or_bury(records[:middle])
+        merge_or_bury(records[middle:])
+
+
+def speaks_of_data(error: Exception) -> bool:
+    """Whether a failure is the record's fault, and not that of the database's state."""
+    if isinstance(error, ValueError):
+        return True
+    sqlstate = getattr(error.__cause__, "pgcode", None) or ""
+    if connection.vendor == "postgresql":
+        return sqlstate.startswith(_DATA_CLASSES)
+    # SQLite has no such codes; Django tells its broken constraints from its broken states.
+    return type(error).__name__ in ("IntegrityError", "DataError")
+
+
+def bury(record: Record, error: Exception) -> None:
+    """Keep a record that can't be merged; once, however often. Raises django.db.Error."""
+    if record.version is None:
+        raise ValueError("only what has a version can wait")
+    DeadLetter.keep(dump(record.add, record.version).decode(), _first_line(error))
+    log.error("a record went to the dead letters: %s", _first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,134 @@
+"""The drain's end of the journal: reads the segments, deletes what has become rows."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracker.intake import Backlog, Batch
+from tracker.intake.record import CorruptRecordError, load
+from tracker.intake.segments import (
+    CORRUPT_SUFFIX,
+    claim,
+    complete_lines,
+    oldest_age_s,
+    sealed,
+    segments,
+    total_bytes,
+)
+from tracker.store import Record
+
+log = logging.getLogger(__name__)
+
+READ_BYTES = 1 << 20
+
+
+@dataclass
+class Claimed:
+    """A segment that this process reads."""
+
+    path: Path
+    file: int
+    offset: int = 0  # Everything before has become rows.
+    corrupt: int = 0
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far one segment is read when a batch is acknowledged, and whether that is its end."""
+
+    segment: Claimed
+    offset: int
+    corrupt: int
+    is_last: bool
+
+
+class JournalReader:
+    """Reads records in the order of their segments; see tracker.intake.Source.
+
+    Any number of processes may read one journal: each segment is claimed by one of them at a time.
+    A reader that dies loses nothing: its segments are read again from their beginnings by another,
+    and merging a record twice changes nothing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._claimed: dict[Path, Claimed] = {}
+
+    def read(self, max_records: int) -> Batch | None:
+        """The next records that are not acknowledged yet, or None if there are none now."""
+        found = segments(self._directory)
+        finished = sealed(self._directory, found)  # Before their ends are looked for.
+        records: list[Record] = []
+        positions: list[Position] = []
+        for each in found:
+            segment = self._claim(each.path)
+            if segment is None:
+                continue
+            position = self._read(segment, records, max_records, each.path in finished)
+            if position:
+                positions.append(position)
+            if len(records) >= max_records:
+                break
+        if not positions:
+            return None
+        return Batch(records, positions)
+
+    def acknowledge(self, batch: Batch) -> None:
+        """Forget what has become rows: advance, and delete the segments that are done with.
+
+        Called after the commit, never before it. Idempotent.
+        """
+        for position in batch.token:
+            segment = position.segment
+            segment.offset = position.offset
+            segment.corrupt += position.corrupt
+            if position.is_last:
+                self._finish(segment)
+
+    def backlog(self) -> Backlog:
+        return Backlog(
+            bytes=total_bytes(self._directory), oldest_age_s=oldest_age_s(self._directory)
+        )
+
+    def close(self) -> None:
+        for segment in self._claimed.values():
+            os.close(segment.file)
+        self._claimed.clear()
+
+    def _claim(self, path: Path) -> Claimed | None:
+        if path not in self._claimed:
+            file = claim(path)
+            if file is None:
+                return None
+            self._claimed[path] = Claimed(path, file)
+        return self._claimed[path]
+
+    def _read(
+        self, segment: Claimed, records: list[Record], max_records: int, is_sealed: bool
+    ) -> Position | None:
+        """Add a segment's next records; returns None if there is nothing new to acknowledge."""
+        offset, corrupt = segment.offset, 0
+        lines = complete_lines(segment.file, offset, READ_BYTES)
+        for line in lines[: max_records - len(records)]:
+            offset += len(line)
+            try:
+                records.append(load(line))
+            except CorruptRecordError as error:
+                corrupt += 1
+                log.error("%s: a corrupt record at byte %s: %s", segment.path, offset, error)
+        at_end = is_sealed and not complete_lines(segment.file, offset, READ_BYTES)
+        if offset == segment.offset and not at_end:
+            return None
+        return Position(segment, offset, corrupt, at_end)
+
+    def _finish(self, segment: Claimed) -> None:
+        """Delete a segment that is all rows now; one with corrupt records is set aside instead."""
+        if segment.corrupt:
+            aside = segment.path.with_suffix(CORRUPT_SUFFIX)
+            log.error("%s corrupt records: the segment is kept as %s", segment.corrupt, aside)
+            segment.path.replace(aside)
+        else:
+            segment.path.unlink(missing_ok=True)
+        self._claimed.pop(segment.path, None)
+        os.close(segment.file)

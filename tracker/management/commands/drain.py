@@ -1,0 +1,66 @@
+"""manage.py drain"""
+
+import os
+import signal
+import socket
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from tracker import intake
+from tracker.drain import Drain
+
+STOP_WITHIN_S = 4
+
+
+class Command(BaseCommand):
+    help = "Move accepted adds from the intake into the database, until SIGTERM."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--once", action="store_true", help="until the intake is empty, then exit with 0"
+        )
+        parser.add_argument("--lifeline-fd", type=int, help="internal: ends with the supervisor")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        source = intake.from_url(settings.SERVED_INTAKE_URL).source()
+        if source is None:
+            self.stdout.write("Nothing to drain: INTAKE_URL=database:// writes the rows itself.")
+            return
+        stop = threading.Event()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda *_: _stop_soon(stop))
+        if options["lifeline_fd"] is not None:
+            _follow(socket.socket(fileno=options["lifeline_fd"]), stop)
+        drain = Drain(source, stop)
+        if options["once"]:
+            drained = drain.run_until_empty()
+            self.stdout.write(f"{drained} records became rows.")
+        else:
+            drain.run()
+        source.close()
+
+
+def _stop_soon(stop: threading.Event) -> None:
+    """Stop after the batch; and if the database does not let it end, without it.
+
+    Nothing is lost then: what is not acknowledged is read again.
+    """
+    stop.set()
+    timer = threading.Timer(STOP_WITHIN_S, os._exit, [0])
+    timer.daemon = True
+    timer.start()
+
+
+def _follow(lifeline: socket.socket, stop: threading.Event) -> None:
+    """Tell the supervisor that we are ready; stop when it is gone."""
+    lifeline.send(b"ready")
+
+    def wait_for_the_end() -> None:
+        lifeline.recv(1)
+        _stop_soon(stop)
+
+    threading.Thread(target=wait_for_the_end, name="lifeline", daemon=True).start()

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import DatabaseError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from msgspec import UNSET
 
 from tracker.models import NEVER, item_id
@@ -52,7 +53,15 @@ class CartRow(msgspec.Struct):
     last_version: int | None
 
 
-def merge(records: Iterable[Record], *, timeout_ms: int | None = None) -> None:
+class Outcome(NamedTuple):
+    """What a merge did to the items: how many rows it made, changed, or left as they were."""
+
+    inserted: int
+    changed: int
+    unchanged: int
+
+
+def merge(records: Iterable[Record], *, timeout_ms: int | None = None) -> Outcome:
     """Make the rows reflect these adds, in one transaction: all of them, or none.
 
     Idempotent for records with a version. Safe to run in any number of processes at once: every
@@ -63,13 +72,23 @@ def merge(records: Iterable[Record], *, timeout_ms: int | None = None) -> None:
     """
     rows = fold(records)
     if not rows:
-        return
+        return Outcome(0, 0, 0)
     sql = _SQL[connection.vendor]
     with transaction.atomic(), _no_reconnecting(), connection.cursor() as cursor:
         if timeout_ms is not None and connection.vendor == "postgresql":
             cursor.execute("SET LOCAL statement_timeout = %s", [timeout_ms])
         cursor.execute(sql.merge_carts, [_as_json(_carts(rows))])
-        cursor.execute(sql.merge_items, [_as_json(rows)])
+        batch = [_as_json(rows)]
+        stored = _scalar(cursor, sql.count_stored, batch) if sql.count_stored else None
+        cursor.execute(sql.merge_items, batch)
+        touched = [is_new for (is_new,) in cursor.fetchall()]
+    inserted = sum(touched) if stored is None else len(rows) - stored
+    return Outcome(inserted, len(touched) - inserted, len(rows) - len(touched))
+
+
+def _scalar(cursor: CursorWrapper, sql: str, params: list[Any]) -> Any:
+    cursor.execute(sql, params)
+    return cursor.fetchone()[0]
 
 
 @contextmanager
@@ -206,9 +225,21 @@ SET name = CASE WHEN excluded.name_version > stored.name_version
     price_version = {greatest}(stored.price_version, excluded.price_version),
     created_at = {least}(stored.created_at, excluded.created_at),
     updated_at = {greatest}(stored.updated_at, excluded.updated_at)
+WHERE excluded.name_version > stored.name_version
+   OR excluded.price_version > stored.price_version
+   OR excluded.created_at < stored.created_at
+   OR excluded.updated_at > stored.updated_at
+RETURNING {is_new}
+"""
+
+# For SQLite, which can't tell a row that was made from one that was changed, and has one writer.
+_COUNT_STORED = """
+SELECT count(*) FROM tracker_item WHERE id IN (SELECT id FROM {batch_of_items})
 """
 
 _POSTGRESQL = {
+    # A row version that no transaction has replaced or locked yet (manual, 5.6).
+    "is_new": "(xmax = 0)::int",
     "greatest": "GREATEST",
     "least": "LEAST",
     "now_ns": "(EXTRACT(EPOCH FROM now()) * 1000000)::bigint * 1000",
@@ -242,6 +273,7 @@ _SQLITE_TIME = (
     " || printf('.%%06d', {0} / 1000 %% 1000000)"
 )
 _SQLITE = {
+    "is_new": "NULL",
     "greatest": "MAX",
     "least": "MIN",
     "now_ns": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000",
@@ -265,9 +297,16 @@ _SQLITE = {
 class _Statements(NamedTuple):
     merge_carts: str
     merge_items: str
+    count_stored: str | None
 
 
 _SQL = {
-    vendor: _Statements(_MERGE_CARTS.format_map(words), _MERGE_ITEMS.format_map(words))
-    for vendor, words in {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}.items()
+    "postgresql": _Statements(
+        _MERGE_CARTS.format_map(_POSTGRESQL), _MERGE_ITEMS.format_map(_POSTGRESQL), None
+    ),
+    "sqlite": _Statements(
+        _MERGE_CARTS.format_map(_SQLITE),
+        _MERGE_ITEMS.format_map(_SQLITE),
+        _COUNT_STORED.format_map(_SQLITE),
+    ),
 }

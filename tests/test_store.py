@@ -158,7 +158,9 @@ def test_it_tells_what_it_did_to_the_rows() -> None:
     assert store.merge(first) == (2, 0, 0)
     assert store.merge(first) == (0, 0, 2)
     assert store.merge([record(NOON + 1000, sku="b"), record(NOON, sku="c"), first[0]]) == (1, 1, 1)
-    assert store.merge([record(None, sku="a"), record(None, sku="d", cart_id=uuid4())]) == (1, 1, 0)
+    assert store.merge(
+        [record(None, sku="a", price=2), record(None, sku="d", cart_id=uuid4())]
+    ) == (1, 1, 0)
 
 
 @pytest.mark.django_db

@@ -48,6 +48,7 @@ if USES_TOOLBAR:
 # StorefrontMiddleware, so that it pays for nothing that only the console needs.
 MIDDLEWARE = ["debug_toolbar.middleware.DebugToolbarMiddleware"] if USES_TOOLBAR else []
 MIDDLEWARE += [
+    "middleware.access.AccessMiddleware",
     "middleware.cors.CorsMiddleware",
     "middleware.problem.ProblemMiddleware",
     "middleware.cart_id.CartIdMiddleware",
@@ -165,13 +166,21 @@ STATIC_ROOT.mkdir(exist_ok=True)
 # The toolbar's own guard looks at INTERNAL_IPS; a browser on this machine is all that it is for.
 INTERNAL_IPS = ["127.0.0.1", "::1"]
 
+# -- Logs: to stderr, one line each, for machines unless asked otherwise ---------------------------
+LOG_FORMAT = env.choice("LOG_FORMAT", default="json", among=("json", "text"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "text": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "{asctime}{levelname}{name}{message}",
+            "style": "{",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # Django would write a line for every 4xx: a flood of bad requests must not flood the log too.
     "loggers": {

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 from django.core.exceptions import DisallowedHost
+from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 
 CONTENT_TYPE = "application/problem+json"
@@ -16,6 +17,10 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 # RFC 9110's phrase, which Python knows from 3.13 on only.
 _PHRASES = {413: "Content Too Large"}
+
+
+# Sent with `problem` whenever one becomes an answer: what wants to count refusals listens here.
+refused = Signal()
 
 
 class Fault(NamedTuple):
@@ -64,6 +69,8 @@ class Problem(Exception):
         response.headers["Cache-Control"] = "no-store"
         for name, value in self.headers.items():
             response.headers[name] = value
+        response.problem = self  # type: ignore[attr-defined]
+        refused.send(sender=Problem, problem=self)
         return response
 
     def response(self) -> HttpResponse:

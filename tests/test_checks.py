@@ -9,6 +9,7 @@ from django.test import override_settings
 from tests.test_settings import PRODUCTION, manage
 
 OURS = [
+    "middleware.access.AccessMiddleware",
     "middleware.cors.CorsMiddleware",
     "middleware.problem.ProblemMiddleware",
     "middleware.cart_id.CartIdMiddleware",
@@ -27,7 +28,7 @@ def test_the_settings_as_they_are_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    "layers", [OURS[::-1], OURS[:-1], [OURS[0], OURS[2], OURS[1], OURS[3]], []]
+    "layers", [OURS[::-1], OURS[:-1], [OURS[0], OURS[2], OURS[1], *OURS[3:]], []]
 )
 def test_e001_finds_layers_out_of_order(layers: list[str]) -> None:
     assert found(MIDDLEWARE=layers) == ["tracker.E001"]

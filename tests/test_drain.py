@@ -79,10 +79,10 @@ def test_nothing_is_forgotten_while_the_database_is_away(journal: JournalIntake)
     drain = drain_of(journal)
     real, failures = store.merge, [OperationalError("away")] * 3
 
-    def merge(records: Any) -> None:
+    def merge(records: Any) -> store.Outcome:
         if failures:
             raise failures.pop()
-        real(records)
+        return real(records)
 
     with (
         mock.patch.object(store, "merge", merge),

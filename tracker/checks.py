@@ -11,10 +11,12 @@ from django.core.exceptions import ImproperlyConfigured
 from middleware.cart_id import cart_id_cookie
 from tracker import intake
 
-# From the outside to the inside. Why each must stand where it stands: CORS, because a page that is
+# From the outside to the inside. Why each must stand where it stands: access, because it names and
+# logs every request; CORS, because a page that is
 # not allowed must cause no work (R34), and because every error needs its headers (R33); problems,
 # because it promises the form of all that comes from within; the cart id before the view.
 _ORDER = [
+    "middleware.access.AccessMiddleware",
     "middleware.cors.CorsMiddleware",
     "middleware.problem.ProblemMiddleware",
     "middleware.cart_id.CartIdMiddleware",

@@ -8,11 +8,12 @@ may be killed, at any moment.
 import logging
 import random
 import threading
+import time
 from collections.abc import Sequence
 
 from django.db import DatabaseError, Error, connection
 
-from tracker import store
+from tracker import metrics, store
 from tracker.intake import Source
 from tracker.intake.record import dump
 from tracker.models import DeadLetter
@@ -57,9 +58,15 @@ class Drain:
         batch = self._source.read(BATCH_RECORDS)
         if batch is None:
             return 0
+        begin = time.perf_counter()
         if not self._merge_at_last(batch.records):
             return 0
         self._source.acknowledge(batch)
+        took_s = time.perf_counter() - begin
+        metrics.DRAINED.inc(len(batch.records))
+        metrics.BATCH_RECORDS.observe(len(batch.records))
+        metrics.BATCH_SECONDS.observe(took_s)
+        log.info("batch", extra={"records": len(batch.records), "ms": round(took_s * 1000, 1)})
         return max(1, len(batch.records))
 
     def _merge_at_last(self, records: Sequence[Record]) -> bool:
@@ -90,7 +97,7 @@ def merge_or_bury(records: Sequence[Record]) -> None:
     the reason. Raises django.db.Error for every other reason: nothing is buried for those.
     """
     try:
-        store.merge(records)
+        _count(store.merge(records))
     except (DatabaseError, ValueError) as error:
         if not speaks_of_data(error):
             raise
@@ -100,6 +107,11 @@ def merge_or_bury(records: Sequence[Record]) -> None:
         middle = len(records) // 2
         merge_or_bury(records[:middle])
         merge_or_bury(records[middle:])
+
+
+def _count(outcome: store.Outcome) -> None:
+    for name, items in zip(outcome._fields, outcome, strict=True):
+        metrics.MERGED.labels(name).inc(items)
 
 
 def speaks_of_data(error: Exception) -> bool:
@@ -118,6 +130,7 @@ def bury(record: Record, error: Exception) -> None:
     if record.version is None:
         raise ValueError("only what has a version can wait")
     DeadLetter.keep(dump(record.add, record.version).decode(), _first_line(error))
+    metrics.DEAD_LETTERED.inc()
     log.error("a record went to the dead letters: %s", _first_line(error))
 
 

@@ -3,9 +3,13 @@
 from django.conf import settings
 from django.urls import path
 
-from tracker import health, openapi, views
+from tracker import health, metrics, openapi, views
 
-urlpatterns = [path("livez", health.livez)]
+urlpatterns = [
+    path("livez", health.livez),
+    path("readyz", health.readyz),
+    path("metrics", metrics.metrics),
+]
 
 if settings.SERVES_STOREFRONT:
     urlpatterns += [

@@ -1,5 +1,6 @@
 """HTTP, and nothing else: which method, which answer (R17, R30, R32)."""
 
+from time import perf_counter
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -8,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from middleware.problem import Problem, no_content
 from middleware.request import json_body
 from tracker import intake
+from tracker.metrics import ACCEPT_SECONDS, ACCEPTED
 from tracker.payload import parse_add
 
 RETRY_AFTER_S = 2
@@ -27,10 +29,13 @@ def items(request: HttpRequest) -> HttpResponse:
         raise _METHOD_NOT_ALLOWED
     cart_id: UUID = request.cart_id  # type: ignore[attr-defined]  # CartIdMiddleware put it there.
     add = parse_add(cart_id, json_body(request))
+    begin = perf_counter()
     try:
         intake.current().accept(add)
     except intake.Unavailable:
         raise _UNAVAILABLE from None
+    ACCEPT_SECONDS.observe(perf_counter() - begin)
+    ACCEPTED.inc()
     return HttpResponse(
         f'{{"cart_id": "{cart_id}"}}',
         headers={"Content-Type": "application/json", "Cache-Control": "no-store"},

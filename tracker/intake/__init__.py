@@ -36,6 +36,9 @@ class Intake(Protocol):
         Accepting an add twice leaves the same rows as accepting it once.
         """
 
+    def check(self) -> None:
+        """Raises Unavailable, with the reason, if an add could not be made durable now."""
+
     def source(self) -> "Source | None":
         """Where what was accepted waits for the drain; None if it is in its rows already."""
 

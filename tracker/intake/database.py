@@ -61,6 +61,15 @@ class DatabaseIntake:
             log.warning("add not stored: %s", str(error).strip().partition("\n")[0])
             raise Unavailable from error
 
+    def check(self) -> None:
+        """See Intake.check."""
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM tracker_item LIMIT 1")
+        except (DatabaseError, InterfaceError) as error:
+            _let_go()
+            raise Unavailable(str(error).strip().partition("\n")[0]) from error
+
     def source(self) -> None:
         """See Intake.source: every add is in its row already."""
 

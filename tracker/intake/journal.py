@@ -87,6 +87,16 @@ class JournalIntake:
             log.warning("add not stored: %s", error)
             raise Unavailable from error
 
+    def check(self) -> None:
+        """See Intake.check."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            require_room(self.directory, self.options)
+            if not os.access(self.directory, os.W_OK):
+                raise Unavailable(f"{self.directory} can't be written")
+        except OSError as error:
+            raise Unavailable(str(error)) from error
+
     def source(self) -> JournalReader:
         """See Intake.source."""
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -220,16 +230,10 @@ class Writer:
             os.close(file)
 
     def _require_room(self) -> None:
-        """Raises OSError when the backlog or the disk is at its limit."""
         now = time.monotonic()
         if now < self._room_until:
             return
-        if shutil.disk_usage(self._directory).free < self._options.min_free_mb << 20:
-            raise OSError(f"less than {self._options.min_free_mb} MB are free for the journal")
-        if total_bytes(self._directory) > self._options.max_mb << 20:
-            raise OSError(f"the journal's backlog is over {self._options.max_mb} MB")
-        if oldest_age_s(self._directory) > self._options.max_age_s:
-            raise OSError(f"the journal's backlog is older than {self._options.max_age_s} s")
+        require_room(self._directory, self._options)
         self._room_until = now + _ROOM_CHECKED_FOR_S
 
     def _sync_often(self) -> None:
@@ -238,3 +242,13 @@ class Writer:
                 self.sync(self._appended)
             except OSError as error:
                 log.error("the journal could not be synced: %s", error)
+
+
+def require_room(directory: Path, options: Options) -> None:
+    """Raises OSError when the backlog or the disk is at its limit."""
+    if shutil.disk_usage(directory).free < options.min_free_mb << 20:
+        raise OSError(f"less than {options.min_free_mb} MB are free for the journal")
+    if total_bytes(directory) > options.max_mb << 20:
+        raise OSError(f"the journal's backlog is over {options.max_mb} MB")
+    if oldest_age_s(directory) > options.max_age_s:
+        raise OSError(f"the journal's backlog is older than {options.max_age_s} s")

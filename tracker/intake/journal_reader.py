@@ -16,6 +16,7 @@ from tracker.intake.segments import (
     segments,
     total_bytes,
 )
+from tracker.metrics import CORRUPT
 from tracker.store import Record
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class JournalReader:
                 records.append(load(line))
             except CorruptRecordError as error:
                 corrupt += 1
+                CORRUPT.inc()
                 log.error("%s: a corrupt record at byte %s: %s", segment.path, offset, error)
         at_end = is_sealed and not complete_lines(segment.file, offset, READ_BYTES)
         if offset == segment.offset and not at_end:

@@ -1,11 +1,13 @@
 """manage.py serve"""
 
 import os
+import shutil
 import socket
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -63,6 +65,7 @@ class Command(BaseCommand):
         # The workers read their settings anew, and these from us.
         os.environ["ROLE"] = options["role"] or settings.ROLE
         os.environ["INTAKE_URL"] = settings.SERVED_INTAKE_URL
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = _empty_directory(settings.VAR_DIR / "metrics")
         if options["prepare"]:
             self._prepare(first_account=ip_address(listener.getsockname()[0]).is_loopback)
         group = supervisor.Supervisor(
@@ -90,6 +93,13 @@ class Command(BaseCommand):
             lines += [f"  console  {address}/admin/"]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+
+def _empty_directory(path: Path) -> str:
+    """For the numbers of this run alone: those of processes that are gone would be added up."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    return str(path)
 
 
 def _names(options: dict[str, Any]) -> list[str]:

@@ -119,5 +119,7 @@ def _from_status(status: int) -> Problem:
     if status == 404:
         return Problem.one(404, "not_found", "There is nothing at this address. Use /items.")
     if status >= 500:
-        return Problem.one(status, "internal_error", "The service failed. Nothing was stored.")
+        return Problem.one(
+            status, "internal_error", "The service failed. Send it again: that does no harm."
+        )
     return Problem.one(status, "bad_request", "The request can't be understood.")

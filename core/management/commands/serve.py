@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -42,8 +42,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-drain", action="store_true", help="leave the draining to `manage.py drain`"
         )
-        parser.add_argument("--listener-fd", type=int, help="internal: serve as a worker")
-        parser.add_argument("--lifeline-fd", type=int, help="internal: serve as a worker")
+        parser.add_argument("--listener-fd", type=int, help=SUPPRESS)
+        parser.add_argument("--lifeline-fd", type=int, help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["listener_fd"] is not None:

@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import threading
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--once", action="store_true", help="until the intake is empty, then exit with 0"
         )
-        parser.add_argument("--lifeline-fd", type=int, help="internal: ends with the supervisor")
+        parser.add_argument("--lifeline-fd", type=int, help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         source = intake.from_url(settings.SERVED_INTAKE_URL).source()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import pytest
@@ -49,7 +50,8 @@ def test_a_database_that_is_away() -> None:
 
 
 def test_a_journal_in_memory(database: str) -> None:
-    result = doctor(DATABASE_URL=database, INTAKE_URL="journal:///dev/shm/cart-tracker-doctor")
+    with TemporaryDirectory(dir="/dev/shm") as memory:
+        result = doctor(DATABASE_URL=database, INTAKE_URL=f"journal://{memory}")
     assert "in memory" in result.stdout
 
 

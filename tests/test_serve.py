@@ -156,4 +156,8 @@ def test_workers_do_not_outlive_their_supervisor(serve: Serve) -> None:
     server = serve("--workers", "2")
     children = server.children()
     server.process.kill()
-    wait_for(lambda: not any(alive(pid) for pid in children))
+    try:
+        wait_for(lambda: not any(alive(pid) for pid in children))
+    finally:
+        for pid in filter(alive, children):
+            os.kill(pid, signal.SIGKILL)

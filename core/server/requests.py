@@ -216,6 +216,7 @@ def _is_served(version: str, environ: Environ) -> bool:
     """Whether version, host and transfer coding are those of the HTTP that is spoken here."""
     return (
         (version == "1.0" or (version == "1.1" and "HTTP_HOST" in environ))
+        and "," not in environ.get("HTTP_HOST", "")  # Two of them (RFC 9112, section 3.2).
         # Any other coding would reach the application undecoded.
         and environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower() == "chunked"
     )

@@ -6,48 +6,21 @@ import os
 import shutil
 import threading
 import time
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl
+from urllib.parse import SplitResult
 
 from django.core.exceptions import ImproperlyConfigured
 
 from tracker.intake import Unavailable
+from tracker.intake.journal_options import Options
 from tracker.intake.journal_reader import JournalReader
 from tracker.intake.record import dump
-from tracker.intake.segments import oldest_age_s, segment_path, sync_directory, total_bytes
+from tracker.intake.segments import create, oldest_age_s, segment_path, total_bytes
 from tracker.intake.versions import VersionClock
 from tracker.payload import Add
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What may stand behind the `?` of a journal's URL."""
-
-    sync: str = "interval"
-    interval_ms: int = 100
-    segment_mb: int = 8
-    max_mb: int = 4096
-    max_age_s: int = 86_400
-    min_free_mb: int = 64
-
-    @classmethod
-    def parse(cls, query: str) -> "Options":
-        """Raises ImproperlyConfigured with one line that says what to do."""
-        given: dict[str, int | str] = {}
-        for name, value in parse_qsl(query, keep_blank_values=True):
-            if name not in cls.__dataclass_fields__:
-                known = ", ".join(cls.__dataclass_fields__)
-                raise ImproperlyConfigured(f"INTAKE_URL: no option {name!r}. There are: {known}.")
-            if name == "sync" and value not in ("interval", "always"):
-                raise ImproperlyConfigured("INTAKE_URL: sync must be interval or always.")
-            if name != "sync" and not (value.isascii() and value.isdigit() and int(value)):
-                raise ImproperlyConfigured(f"INTAKE_URL: {name} must be a whole number above 0.")
-            given[name] = value if name == "sync" else int(value)
-        return cls(**given)  # type: ignore[arg-type]
-
 
 SEGMENT_MAX_AGE_S = 30
 # How long the answer to "is there room?" is believed: looking costs more than an append.
@@ -77,15 +50,22 @@ class JournalIntake:
         """See Intake.accept."""
         try:
             with self._lock:
-                if self._writer is None:
-                    self._writer = Writer(self.directory, self.options)
-                writer = self._writer
+                writer = self._open_writer()
                 number = writer.append(add)
             if self.blocks:
                 writer.sync(number)
         except OSError as error:
             log.warning("add not stored: %s", error)
             raise Unavailable from error
+
+    def _open_writer(self) -> "Writer":
+        """This process's writer; a new one, with a segment of its own, after one that failed."""
+        if self._writer is not None and self._writer.failed:
+            self._writer.close()
+            self._writer = None
+        if self._writer is None:
+            self._writer = Writer(self.directory, self.options)
+        return self._writer
 
     def check(self) -> None:
         """See Intake.check."""
@@ -125,13 +105,18 @@ def _write(file: int, line: bytes) -> None:
 
 
 class Writer:
-    """This process's end of the journal: its slot, its current segment, what is not synced yet."""
+    """This process's end of the journal: its slot, its current segment, what is not synced yet.
+
+    Once `failed`, no record that was not synced before ever counts as synced, and none may follow:
+    the kernel may have dropped the pages, and asking again would wrongly succeed (fsync(2)).
+    """
 
     def __init__(self, directory: Path, options: Options) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._options = options
         self._clock = VersionClock(directory)
+        self.failed = False
         self._file: int | None = None
         self._size = 0  # Up to here, the segment holds whole records.
         self._began = 0  # Its first record's version.
@@ -149,8 +134,8 @@ class Writer:
         Raises OSError if it could not be written; then the file is as it was before. One caller at
         a time.
         """
-        self._require_room()
         version = self._clock.next()
+        self._require_room(version)
         line = dump(add, version)
         file = self._file
         if file is None or self._is_full(version):
@@ -168,29 +153,29 @@ class Writer:
         """Return when that record is on the disk.
 
         Those who come while one is waiting for the disk are served together by the next: one
-        fdatasync for all of them. Raises OSError if the disk refused; nothing that was written
-        since the last sync may be counted on then.
+        fdatasync for all of them. Raises OSError if the disk refused, then or before.
         """
         with self._sync_lock:
-            if self._synced >= number:
-                return
-            appended, file = self._appended, self._file
-            try:
-                if file is not None:
-                    os.fdatasync(file)
-            except OSError:
-                # The kernel may have dropped the pages: asking again would wrongly succeed.
-                self._file = None
-                raise
-            self._synced = appended
+            if self._synced < number:
+                self._sync_all()
+
+    def _sync_all(self) -> None:
+        """See sync. To be called with the lock held."""
+        if self.failed or self._file is None:
+            raise OSError(errno.EIO, "the segment could not be synced before")
+        appended = self._appended
+        try:
+            os.fdatasync(self._file)
+        except OSError:
+            self.failed = True
+            raise
+        self._synced = appended
 
     def close(self) -> None:
-        """Leave the current segment as it is."""
+        """Leave the current segment, all of it on the disk, to the drain; and the slot to others."""
         self._ended.set()
-        with self._sync_lock:
-            if self._file is not None:
-                os.close(self._file)
-            self._file = None
+        with self._sync_lock, suppress(OSError):  # Whoever waits for the disk is told in `sync`.
+            self._leave_segment()
         self._clock.close()
 
     def forget(self) -> None:
@@ -207,37 +192,49 @@ class Writer:
     def _rotate(self, version: int) -> int:
         """Leave the current segment behind, whole and on the disk; begin the next."""
         with self._sync_lock:
-            if self._file is not None:
-                os.fdatasync(self._file)
-                os.close(self._file)
-                self._file = None
+            self._leave_segment()
             path = segment_path(self._directory, version, self._clock.slot)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            file = os.open(path, flags, 0o600)
-            sync_directory(self._directory)
-            self._file, self._size, self._began = file, 0, version
-        return file
+            self._file, self._size, self._began = create(path), 0, version
+            return self._file
+
+    def _leave_segment(self) -> None:
+        """Sync and close the current segment, if there is one. To be called with the lock held."""
+        if self._file is None:
+            return
+        try:
+            self._sync_all()
+        finally:
+            os.close(self._file)
+            self._file, self._size = None, 0
 
     def _repair(self, file: int) -> None:
-        """Take a half-written record off again; if even that fails, start a new segment next.
+        """Take a half-written record off again; if even that fails, nothing may follow it.
 
         The drain passes over a half record at a segment's end.
         """
         try:
             os.ftruncate(file, self._size)
         except OSError:
-            self._file = None
-            os.close(file)
+            self.failed = True
 
-    def _require_room(self) -> None:
+    def _require_room(self, version: int) -> None:
+        """Raises OSError when there is none; then the current segment is left, too.
+
+        Otherwise it would never be deleted once drained, and never make the room that is missing.
+        """
         now = time.monotonic()
         if now < self._room_until:
             return
-        require_room(self._directory, self._options)
+        try:
+            require_room(self._directory, self._options)
+        except OSError:
+            if self._size:
+                self._rotate(version)
+            raise
         self._room_until = now + _ROOM_CHECKED_FOR_S
 
     def _sync_often(self) -> None:
-        while not self._ended.wait(self._options.interval_ms / 1000):
+        while not self.failed and not self._ended.wait(self._options.interval_ms / 1000):
             try:
                 self.sync(self._appended)
             except OSError as error:

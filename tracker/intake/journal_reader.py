@@ -22,6 +22,8 @@ from tracker.store import Record
 log = logging.getLogger(__name__)
 
 READ_BYTES = 1 << 20
+# Per batch: each is an open file, and an outage with little traffic leaves thousands of small ones.
+MAX_SEGMENTS = 50
 
 
 @dataclass
@@ -69,7 +71,7 @@ class JournalReader:
             position = self._read(segment, records, max_records, each.path in finished)
             if position:
                 positions.append(position)
-            if len(records) >= max_records:
+            if len(records) >= max_records or len(positions) >= MAX_SEGMENTS:
                 break
         if not positions:
             return None
@@ -82,9 +84,10 @@ class JournalReader:
         """
         for position in batch.token:
             segment = position.segment
-            segment.offset = position.offset
-            segment.corrupt += position.corrupt
-            if position.is_last:
+            if position.offset > segment.offset:
+                segment.offset = position.offset
+                segment.corrupt += position.corrupt
+            if position.is_last and self._claimed.get(segment.path) is segment:
                 self._finish(segment)
 
     def backlog(self) -> Backlog:

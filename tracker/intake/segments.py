@@ -97,8 +97,18 @@ def complete_lines(file: int, offset: int, max_bytes: int) -> list[bytes]:
         max_bytes *= 2
 
 
-def sync_directory(directory: Path) -> None:
-    """Make the names of new files durable, too (fsync(2))."""
+def create(path: Path) -> int:
+    """A new segment to append to. Its name is as durable as what will be in it (fsync(2))."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    try:
+        _sync_directory(path.parent)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def _sync_directory(directory: Path) -> None:
     file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(file)

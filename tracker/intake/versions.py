@@ -29,11 +29,15 @@ class VersionClock:
 
     def __init__(self, directory: Path) -> None:
         self._file = os.open(directory / "versions", os.O_RDWR | os.O_CREAT, 0o600)
-        if os.fstat(self._file).st_size < SLOTS * 8:
-            os.ftruncate(self._file, SLOTS * 8)
+        try:
+            # Not a hole: on a full disk, writing to it through the map would be our death (SIGBUS).
+            os.posix_fallocate(self._file, 0, SLOTS * 8)
+            self.slot = self._take_slot()
+        except OSError:
+            os.close(self._file)
+            raise
         self._map = mmap.mmap(self._file, SLOTS * 8)
         self._cells = memoryview(self._map).cast("q")
-        self.slot = self._take_slot()
 
     def _take_slot(self) -> int:
         """The first byte of the file that no other process has locked is ours until we end."""

@@ -60,7 +60,7 @@ class Command(BaseCommand):
         try:
             listener = supervisor.listen(host, port)
         except OSError as error:
-            raise CommandError(f"Can't listen on {host}:{port}: {error.strerror}.") from None
+            raise CommandError(f"Can't listen on {host}:{port}: {os.strerror(error.errno)}.") from None
         port = listener.getsockname()[1]
         # The workers read their settings anew, and these from us.
         os.environ["ROLE"] = options["role"] or settings.ROLE

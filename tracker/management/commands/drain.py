@@ -31,10 +31,11 @@ class Command(BaseCommand):
             self.stdout.write("Nothing to drain: INTAKE_URL=database:// writes the rows itself.")
             return
         stop = threading.Event()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, lambda *_: _stop_soon(stop))
+        _stop_at(_signals(), stop)
         if options["lifeline_fd"] is not None:
-            _follow(socket.socket(fileno=options["lifeline_fd"]), stop)
+            lifeline = socket.socket(fileno=options["lifeline_fd"])
+            _stop_at(lifeline, stop)
+            lifeline.send(b"ready")
         drain = Drain(source, stop)
         if options["once"]:
             drained = drain.run_until_empty()
@@ -55,12 +56,24 @@ def _stop_soon(stop: threading.Event) -> None:
     timer.start()
 
 
-def _follow(lifeline: socket.socket, stop: threading.Event) -> None:
-    """Tell the supervisor that we are ready; stop when it is gone."""
-    lifeline.send(b"ready")
+def _stop_at(end: socket.socket, stop: threading.Event) -> None:
+    """Stop as soon as a byte comes, or the other side is gone; whatever the main thread waits for.
+
+    It may be the database's driver, in which Python runs no signal handlers.
+    """
 
     def wait_for_the_end() -> None:
-        lifeline.recv(1)
+        end.recv(1)
         _stop_soon(stop)
 
-    threading.Thread(target=wait_for_the_end, name="lifeline", daemon=True).start()
+    threading.Thread(target=wait_for_the_end, name="end", daemon=True).start()
+
+
+def _signals() -> socket.socket:
+    """From which a byte comes at SIGTERM and SIGINT."""
+    arrived, wakeup = socket.socketpair()
+    wakeup.setblocking(False)
+    signal.set_wakeup_fd(wakeup.detach())
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: None)
+    return arrived

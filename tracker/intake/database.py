@@ -39,7 +39,7 @@ class DatabaseIntake:
         self._paused_until = 0.0
 
     def accept(self, add: Add) -> None:
-        """See Intake.accept. One transaction, one statement per table."""
+        """See Intake.accept. One transaction, one statement per table (on SQLite, and a count)."""
         begin = time.monotonic()
         if begin < self._paused_until:
             raise Unavailable

@@ -136,8 +136,7 @@ class Writer:
         """
         version = self._clock.next()
         self._require_room(version)
-        line = dump(add, version)
-        file = self._file
+        line, file = dump(add, version), self._file
         if file is None or self._is_full(version):
             file = self._rotate(version)
         try:
@@ -172,7 +171,7 @@ class Writer:
         self._synced = appended
 
     def close(self) -> None:
-        """Leave the current segment, all of it on the disk, to the drain; and the slot to others."""
+        """Leave the segment, all of it on the disk, to the drain; and the slot to others."""
         self._ended.set()
         with self._sync_lock, suppress(OSError):  # Whoever waits for the disk is told in `sync`.
             self._leave_segment()

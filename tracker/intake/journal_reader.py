@@ -87,7 +87,8 @@ class JournalReader:
             if position.offset > segment.offset:
                 segment.offset = position.offset
                 segment.corrupt += position.corrupt
-            if position.is_last and self._claimed.get(segment.path) is segment:
+            is_open = self._claimed.get(segment.path) is segment
+            if position.is_last and is_open:
                 self._finish(segment)
 
     def backlog(self) -> Backlog:

@@ -68,6 +68,11 @@ def test_e006_finds_an_intake_that_does_not_exist() -> None:
     assert found(INTAKE_URL="kafka://localhost") == ["tracker.E006"]
 
 
+def test_w002_finds_a_journal_in_memory() -> None:
+    given = {**PRODUCTION, "INTAKE_URL": "journal:///dev/shm/never-made"}
+    assert "tracker.W002" in manage("check", "--deploy", **given).stderr
+
+
 def test_w001_finds_a_secret_of_one_machine_in_production() -> None:
     given = {name: value for name, value in PRODUCTION.items() if name != "SECRET_KEY"}
     assert "tracker.W001" in manage("check", "--deploy", **given).stderr

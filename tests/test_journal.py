@@ -196,6 +196,39 @@ def test_a_failed_sync_is_refused_and_begins_a_new_segment(
     assert read_all(journal)[-1] == "after"
 
 
+def test_all_who_wait_for_a_sync_that_fails_are_refused(
+    open_journal: Callable[..., JournalIntake],
+) -> None:
+    """R32: the next sync succeeds, but says nothing of the pages that the kernel has dropped."""
+    journal = open_journal()
+    journal.accept(add())
+    first_began, go_on, refused = threading.Event(), threading.Event(), list[str]()
+
+    def fail_once(file: int) -> None:
+        if not first_began.is_set():
+            first_began.set()
+            go_on.wait(5)
+            raise OSError("I/O error")
+
+    def accept(name: str) -> None:
+        try:
+            journal.accept(add(name))
+        except Unavailable:
+            refused.append(name)
+
+    with mock.patch.object(os, "fdatasync", fail_once):
+        threads = [threading.Thread(target=accept, args=[name]) for name in ("first", "second")]
+        threads[0].start()
+        first_began.wait(5)
+        threads[1].start()
+        while journal._writer and journal._writer._appended < 3:
+            pass
+        go_on.set()
+        for thread in threads:
+            thread.join()
+    assert sorted(refused) == ["first", "second"]
+
+
 def test_threads_that_wait_for_the_disk_share_one_sync(
     open_journal: Callable[..., JournalIntake],
 ) -> None:

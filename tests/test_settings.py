@@ -134,13 +134,16 @@ def test_debug_is_off_and_hosts_are_local_unless_asked_for() -> None:
 
 
 def test_the_documented_production_environment_passes_the_deployment_check() -> None:
-    result = manage("check", "--deploy", "--fail-level", "INFO", **PRODUCTION)
+    # Not where this run happens to keep its files: tracker.W002 is about the disk.
+    given = {**PRODUCTION, "INTAKE_URL": "database://"}
+    result = manage("check", "--deploy", "--fail-level", "INFO", **given)
     assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("role", ["all", "storefront", "console"])
 def test_every_role_passes_its_checks(role: str) -> None:
-    result = manage("check", "--deploy", "--fail-level", "INFO", ROLE=role, **PRODUCTION)
+    given = {**PRODUCTION, "INTAKE_URL": "database://", "ROLE": role}
+    result = manage("check", "--deploy", "--fail-level", "INFO", **given)
     assert result.returncode == 0, result.stderr
 
 

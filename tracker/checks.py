@@ -78,6 +78,16 @@ def check_intake(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return []
 
 
+@register(deploy=True)
+def check_promise(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Looks at the part behind the intake, as it runs."""
+    try:
+        complaints = intake.from_url(settings.SERVED_INTAKE_URL).complaints()
+    except ImproperlyConfigured:
+        return []  # tracker.E006 says so.
+    return [checks.Warning(each, id="tracker.W002") for each in complaints]
+
+
 @register(Tags.security, deploy=True)
 def check_secret_is_given(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """A key that was made on one machine signs sessions that no other machine accepts."""

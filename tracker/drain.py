@@ -9,17 +9,21 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from django.db import DatabaseError, Error, connection
 
 from tracker import metrics, store
-from tracker.intake import Source
+from tracker.intake import Source, Unavailable
 from tracker.intake.record import dump
 from tracker.models import DeadLetter
 from tracker.store import Record
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 BATCH_RECORDS = 1000
 IDLE_S = 0.05
@@ -44,45 +48,68 @@ class Drain:
                 self._stop.wait(IDLE_S)
 
     def run_until_empty(self) -> int:
-        """Until nothing waits any more; returns how many records became rows."""
+        """Until nothing waits any more; returns how many records became rows.
+
+        Records that another drain has read and not acknowledged are waited for: it may be dead.
+        """
         drained = 0
-        while not self._stop.is_set() and (moved := self.step()):
+        while not self._stop.is_set():
+            moved = self.step()
             drained += moved
+            if not moved:
+                if self._is_empty():
+                    break
+                self._stop.wait(IDLE_S)
         return drained
+
+    def _is_empty(self) -> bool:
+        try:
+            return not self._at_last(self._source.backlog).records
+        except _StoppedError:
+            return True
 
     def step(self) -> int:
         """One batch: read, merge, acknowledge. Returns the number of records, 0 if none waited.
 
-        Waits as long as it takes while the database can't be used, unless asked to stop.
+        Waits as long as it takes while the source or the database can't be used, unless asked to
+        stop; what was read and not acknowledged is read again, then.
         """
-        batch = self._source.read(BATCH_RECORDS)
-        if batch is None:
+        try:
+            batch = self._at_last(partial(self._source.read, BATCH_RECORDS))
+            if batch is None:
+                return 0
+            begin = time.perf_counter()
+            self._at_last(partial(merge_or_bury, batch.records))
+            self._at_last(partial(self._source.acknowledge, batch))
+        except _StoppedError:
             return 0
-        begin = time.perf_counter()
-        if not self._merge_at_last(batch.records):
-            return 0
-        self._source.acknowledge(batch)
-        took_s = time.perf_counter() - begin
-        metrics.DRAINED.inc(len(batch.records))
-        metrics.BATCH_RECORDS.observe(len(batch.records))
-        metrics.BATCH_SECONDS.observe(took_s)
-        log.info("batch", extra={"records": len(batch.records), "ms": round(took_s * 1000, 1)})
+        _count_batch(len(batch.records), time.perf_counter() - begin)
         return max(1, len(batch.records))
 
-    def _merge_at_last(self, records: Sequence[Record]) -> bool:
-        """Merge, again and again until the database takes it. Returns False if stopped before."""
+    def _at_last(self, action: Callable[[], T]) -> T:
+        """Do it, again and again until it succeeds. Raises _StoppedError if asked to stop."""
         backoff_s = 0.05
         while True:
             try:
-                merge_or_bury(records)
-                return True
-            except Error as error:
-                log.warning("waiting for the database: %s", _first_line(error))
+                return action()
+            except (Error, Unavailable) as error:
+                log.warning("waiting: %s", _first_line(error))
                 _drop_connection()
             # Jitter, so that several drains do not come back in step.
             if self._stop.wait(backoff_s * random.uniform(0.5, 1.0)):  # noqa: S311
-                return False
+                raise _StoppedError
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+
+
+class _StoppedError(Exception):
+    """The drain was asked to stop while it waited."""
+
+
+def _count_batch(records: int, took_s: float) -> None:
+    metrics.DRAINED.inc(records)
+    metrics.BATCH_RECORDS.observe(records)
+    metrics.BATCH_SECONDS.observe(took_s)
+    log.info("batch", extra={"records": records, "ms": round(took_s * 1000, 1)})
 
 
 def _drop_connection() -> None:

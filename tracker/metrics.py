@@ -7,7 +7,6 @@ whichever of them is asked for /metrics adds up.
 import os
 from collections.abc import Iterator
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
@@ -54,14 +53,21 @@ class _BacklogCollector(Collector):
     """The backlog, looked at when it is asked for."""
 
     def collect(self) -> Iterator[Metric]:
-        source = intake.from_url(settings.INTAKE_URL).source()
+        source = intake.current().source()
         if source is None:
             return
-        backlog = source.backlog()
-        source.close()
-        size, age = f"{_PREFIX}_backlog_bytes", f"{_PREFIX}_backlog_oldest_seconds"
-        yield GaugeMetricFamily(size, "Bytes that wait for the drain.", backlog.bytes)
-        yield GaugeMetricFamily(age, "Age of the oldest that waits.", backlog.oldest_age_s)
+        try:
+            backlog = source.backlog()
+        except intake.Unavailable:
+            return  # Its absence is what /readyz tells.
+        finally:
+            source.close()
+        for name, value, text in (
+            ("records", backlog.records, "Records that wait for the drain, of a stream."),
+            ("bytes", backlog.bytes, "Bytes that wait for the drain, of a journal."),
+            ("oldest_seconds", backlog.oldest_age_s, "Age of the oldest that waits."),
+        ):
+            yield GaugeMetricFamily(f"{_PREFIX}_backlog_{name}", text, value)
 
 
 @require_safe

@@ -37,7 +37,13 @@ class Intake(Protocol):
         """
 
     def check(self) -> None:
-        """Raises Unavailable, with the reason, if an add could not be made durable now."""
+        """Raises Unavailable, with the reason, if an add could not be made durable now.
+
+        Raises ImproperlyConfigured if it never could: the part behind it may lose what it holds.
+        """
+
+    def complaints(self) -> list[str]:
+        """What makes the promise weaker than it reads, and what to do about it; one line each."""
 
     def source(self) -> "Source | None":
         """Where what was accepted waits for the drain; None if it is in its rows already."""
@@ -53,7 +59,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What waits: its size in bytes, and for how long the oldest of it has been waiting."""
+    """What waits, as far as it is known: records, bytes, the age of the oldest in seconds."""
 
     bytes: int
     oldest_age_s: float

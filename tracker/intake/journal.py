@@ -13,6 +13,7 @@ from urllib.parse import SplitResult
 from django.core.exceptions import ImproperlyConfigured
 
 from tracker.intake import Unavailable
+from tracker.intake.file_systems import REMOTE, file_system
 from tracker.intake.journal_options import Options
 from tracker.intake.journal_reader import JournalReader
 from tracker.intake.record import dump
@@ -76,6 +77,16 @@ class JournalIntake:
                 raise Unavailable(f"{self.directory} can't be written")
         except OSError as error:
             raise Unavailable(str(error)) from error
+
+    def complaints(self) -> list[str]:
+        """See Intake.complaints."""
+        directory = self.directory.resolve()
+        kind = file_system(directory)
+        if kind in REMOTE:
+            return [f"{directory} is on {kind}: use a directory on a disk of this machine."]
+        if kind == "tmpfs":
+            return [f"{directory} is in memory (tmpfs): a restart of the machine loses it."]
+        return []
 
     def source(self) -> JournalReader:
         """See Intake.source."""

@@ -60,18 +60,28 @@ class Command(BaseCommand):
         try:
             listener = supervisor.listen(host, port)
         except OSError as error:
-            raise CommandError(f"Can't listen on {host}:{port}: {os.strerror(error.errno)}.") from None
+            raise CommandError(
+                f"Can't listen on {host}:{port}: {os.strerror(error.errno or 0)}."
+            ) from None
         port = listener.getsockname()[1]
         # The workers read their settings anew, and these from us.
         os.environ["ROLE"] = options["role"] or settings.ROLE
         os.environ["INTAKE_URL"] = settings.SERVED_INTAKE_URL
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = _empty_directory(settings.VAR_DIR / "metrics")
+        self._look_at_intake()
         if options["prepare"]:
             self._prepare(first_account=ip_address(listener.getsockname()[0]).is_loopback)
         group = supervisor.Supervisor(
             _names(options), partial(_command, options["threads"], listener.fileno()), listener
         )
         sys.exit(group.run(on_ready=lambda: self._tell(host, port)))
+
+    def _look_at_intake(self) -> None:
+        """Stop here if it may lose adds; go on if it is only away: it may come back."""
+        try:
+            intake.from_url(settings.SERVED_INTAKE_URL).check()
+        except intake.Unavailable as error:
+            self.stderr.write(f"The intake is not available yet: {error}")
 
     def _prepare(self, *, first_account: bool) -> None:
         """What a fresh clone needs. A password is printed only where nobody else can log in."""

@@ -4,19 +4,17 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from tracker import intake
 
-# File systems on which another machine may hold the file: locks, maps and syncs mean less there.
-_REMOTE = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs"}
 MAX_CLOCK_SKEW_S = 1.0
 
 
@@ -58,8 +56,7 @@ def _checks() -> Iterator[tuple[str, Callable[[], None]]]:
         f"the intake can accept an add ({urlsplit(settings.SERVED_INTAKE_URL).scheme}://)",
         _intake,
     )
-    if urlsplit(settings.SERVED_INTAKE_URL).scheme == "journal":
-        yield "the journal is on a local disk", _journal_is_local
+    yield "the intake keeps what it accepts", _promise_is_kept
     yield "what was accepted is being drained", _is_drained
     yield "this machine's disk has room", _disk_has_room
 
@@ -92,38 +89,29 @@ def _clocks_agree() -> None:
 def _intake() -> None:
     try:
         intake.from_url(settings.SERVED_INTAKE_URL).check()
-    except intake.Unavailable as error:
+    except (intake.Unavailable, ImproperlyConfigured) as error:
         raise Complaint(str(error)) from None
 
 
-def _journal_is_local() -> None:
-    directory = Path(urlsplit(settings.SERVED_INTAKE_URL).path).resolve()
-    kind = _file_system(directory)
-    if kind in _REMOTE:
-        raise Complaint(f"{directory} is on {kind}: use a directory on a disk of this machine.")
-    if kind == "tmpfs":
-        raise Complaint(f"{directory} is in memory (tmpfs): a restart of the machine loses it.")
-
-
-def _file_system(path: Path) -> str:
-    """The type of the file system that a path is on; the longest mount point wins."""
-    best, kind = "", ""
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, mount, mount_kind, *_ = line.split()
-        if path.is_relative_to(mount) and len(mount) >= len(best):
-            best, kind = mount, mount_kind
-    return kind
+def _promise_is_kept() -> None:
+    if complaints := intake.from_url(settings.SERVED_INTAKE_URL).complaints():
+        raise Complaint(" ".join(complaints))
 
 
 def _is_drained() -> None:
     source = intake.from_url(settings.SERVED_INTAKE_URL).source()
     if source is None:
         return
-    backlog = source.backlog()
-    source.close()
+    try:
+        backlog = source.backlog()
+    except intake.Unavailable as error:
+        raise Complaint(str(error)) from None
+    finally:
+        source.close()
     if backlog.oldest_age_s > 60:
+        waiting = f"{backlog.records:,} records" if backlog.records else f"{backlog.bytes:,} bytes"
         raise Complaint(
-            f"{backlog.bytes:,} bytes wait, the oldest for {backlog.oldest_age_s:.0f} s:"
+            f"{waiting} wait, the oldest for {backlog.oldest_age_s:.0f} s:"
             " is `manage.py drain` running, and what does its log say?"
         )
 

@@ -1,0 +1,197 @@
+"""valkey://host:port/db : an entry in a stream of a Valkey or Redis server, then the reply."""
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from tracker.intake import Unavailable
+from tracker.intake.stream_entries import FIELD, encode, next_id, place_of, stream_names
+from tracker.intake.stream_server import (
+    ERRORS,
+    STALE,
+    Server,
+    count_records,
+    first_line,
+    keeps_a_log,
+    make_groups,
+    raise_if_failed,
+    refuse_eviction,
+)
+from tracker.intake.stream_url import Address, Options
+from tracker.payload import Add
+
+if TYPE_CHECKING:
+    from tracker.intake.stream_reader import StreamReader
+
+log = logging.getLogger(__name__)
+
+# Parts of STORE_TIMEOUT_S: for how long the server itself waits for its disk or its replicas, and
+# up to when a failure leaves the time for a second attempt.
+_COPIES, _QUICKLY = 0.65, 0.15
+# After an add that waited in vain, the next ones are refused at once for this long. They would wait
+# in vain as well, and those behind them, in the queue for a thread, for longer than R32 allows.
+PAUSE_S = 1
+# How long the answer to "is there room?" is believed: looking costs a round trip.
+_ROOM_CHECKED_FOR_S = 0.25
+
+
+class NotKeptError(Exception):
+    """The server is well, and yet no 200 may be sent."""
+
+
+class StreamIntake:
+    """Adds one entry to the cart's stream before the reply.
+
+    A 200 survives what the server's own settings promise; with `ack=waitaof` the entry is on the
+    server's disk before the reply, with `ack=wait:N` it has reached N replicas.
+
+    Raises ImproperlyConfigured if the URL is wrong.
+    """
+
+    blocks = True
+
+    def __init__(self, url: SplitResult) -> None:
+        self.options = Options.parse(url.query)
+        self.address = Address.parse(url, self.options)
+        self.streams = stream_names(self.options.streams)
+        self._wait, self._copies = _waiting(self.options.ack)
+        self._server: Server | None = None
+        self._opened_by = 0
+        self._next_ids: dict[str, str] = {}
+        self._records, self._counted_at = 0, 0.0
+        self._paused_until = 0.0
+
+    def open(self) -> None:
+        """Connect, and look whether the server is fit. `accept` does it if nobody else did.
+
+        Raises ImproperlyConfigured if it may evict what was accepted, Unavailable if it is away.
+        """
+        try:
+            self._opened()
+        except ERRORS as error:
+            raise Unavailable(first_line(error)) from error
+
+    def accept(self, add: Add) -> None:
+        """See Intake.accept. One round trip."""
+        begin = time.monotonic()
+        if begin < self._paused_until:
+            raise Unavailable
+        try:
+            self._append_at_last(add, until=begin + _QUICKLY * settings.STORE_TIMEOUT_S)
+        except (*ERRORS, NotKeptError, ImproperlyConfigured) as error:
+            if time.monotonic() - begin > _QUICKLY * settings.STORE_TIMEOUT_S:
+                self._paused_until = time.monotonic() + PAUSE_S
+            log.warning("add not stored: %s", first_line(error))
+            raise Unavailable from error
+
+    def check(self) -> None:
+        """See Intake.check."""
+        try:
+            self._counted_at = 0.0
+            self._require_room(self._opened())
+        except (*ERRORS, NotKeptError) as error:
+            raise Unavailable(first_line(error)) from error
+
+    def complaints(self) -> list[str]:
+        """See Intake.complaints."""
+        try:
+            nodes = {self._opened().node(stream) for stream in self.streams}
+            kept = all(keeps_a_log(node) for node in nodes)
+        except (*ERRORS, ImproperlyConfigured) as error:
+            return [first_line(error)]
+        return [] if kept else ["The server keeps no log (appendonly no): its restart loses adds."]
+
+    def source(self) -> "StreamReader":
+        """See Intake.source."""
+        from tracker.intake.stream_reader import StreamReader
+
+        return StreamReader(self.address, self.options)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._server = None
+
+    def _opened(self) -> Server:
+        """Threads that come at once may each open one: the last stays, the others end unused.
+
+        A forked child opens its own: its parent's connections and locks are not for it.
+        """
+        if self._server is not None and self._opened_by == os.getpid():
+            return self._server
+        server = Server(self.address, self.options)
+        try:
+            for node in {server.node(stream) for stream in self.streams}:
+                refuse_eviction(node)
+            make_groups(server, self.streams)
+        except BaseException:
+            server.close()
+            raise
+        self._server, self._opened_by = server, os.getpid()
+        return server
+
+    def _append_at_last(self, add: Add, *, until: float) -> None:
+        """Try again, once, if the server has been restarted or replaced since the last add.
+
+        That the add may have been stored already does no harm.
+        """
+        server = self._opened()
+        self._require_room(server)
+        try:
+            self._append(server, add)
+        except STALE:
+            if time.monotonic() > until:
+                raise
+            server.renew()
+            self._append(server, add)
+
+    def _append(self, server: Server, add: Add) -> None:
+        """Raises ERRORS or NotKeptError.
+
+        The replies are looked at here, because the errors that the client itself raises from a
+        pipeline quote the command, and no cart id may come into the log.
+        """
+        stream = self.streams[place_of(add.cart_id, len(self.streams))]
+        entry_id = self._next_ids.pop(stream, "*")
+        pipeline: Any = server.node(stream).pipeline(transaction=False)
+        pipeline.xadd(stream, {FIELD: encode(add)}, id=entry_id)
+        if self._wait:
+            pipeline.execute_command(*self._wait)
+        added, *waited = pipeline.execute(raise_on_error=False)
+        if isinstance(added, Exception) and entry_id != "*":
+            self._append(server, add)  # Others have moved this stream on further already.
+            return
+        raise_if_failed(added, *waited)
+        self._require_copies(waited)
+        if wanted := next_id(added):
+            self._next_ids[stream] = wanted
+
+    def _require_copies(self, waited: list[Any]) -> None:
+        for reply in waited:
+            copies = reply[0] if isinstance(reply, list) else reply
+            if copies < self._copies:
+                raise NotKeptError(f"on {copies} of {self._copies} disks or replicas in time")
+
+    def _require_room(self, server: Server) -> None:
+        now = time.monotonic()
+        if now - self._counted_at >= _ROOM_CHECKED_FOR_S:
+            self._counted_at = now  # First, so that other threads do not count as well.
+            self._records = count_records(server, self.streams)
+        if self._records >= self.options.max_records:
+            raise NotKeptError(f"the backlog has reached {self.options.max_records} records")
+
+
+def _waiting(ack: str) -> tuple[tuple[str | int, ...], int]:
+    """The command that makes the server wait, and the count that it has to come to."""
+    timeout_ms = int(_COPIES * settings.STORE_TIMEOUT_S * 1000)
+    if ack == "none":
+        return (), 0
+    if ack == "waitaof":
+        return ("WAITAOF", 1, 0, timeout_ms), 1
+    copies = int(ack.removeprefix("wait:"))
+    return ("WAIT", copies, timeout_ms), copies

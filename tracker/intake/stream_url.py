@@ -1,0 +1,106 @@
+"""What stands in the URL of a stream intake: whom to talk to, and how."""
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+_PORT, _SENTINEL_PORT = 6379, 26379
+
+# What an option's value must look like, and how a person would say so.
+_FORMS = {
+    "streams": (r"[1-9]\d{0,3}", "a whole number from 1 to 9999"),
+    "ack": (r"none|waitaof|wait:[1-9]\d?", "none, waitaof or wait:N"),
+    "max_records": (r"[1-9]\d{0,17}", "a whole number above 0"),
+    "claim_ms": (r"[1-9]\d{0,8}", "a whole number above 0"),
+    "cluster": (r"[01]", "0 or 1"),
+    "sentinel": (r"[\w.-]+", "the name under which the Sentinels know the server"),
+    "ca_file": (r"/.+", "the absolute path of a file of certificates"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may stand behind the `?` of a stream's URL.
+
+    Drain the streams before `streams` is lowered: those that are no longer counted are not read.
+    """
+
+    streams: int = 16
+    ack: str = "none"
+    max_records: int = 10_000_000
+    claim_ms: int = 30_000
+    cluster: int = 0
+    sentinel: str = ""
+    ca_file: str = ""
+
+    @classmethod
+    def parse(cls, query: str) -> "Options":
+        """Raises ImproperlyConfigured with one line that says what to do."""
+        given: dict[str, int | str] = {}
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            if name not in _FORMS:
+                known = ", ".join(_FORMS)
+                raise ImproperlyConfigured(f"INTAKE_URL: no option {name!r}. There are: {known}.")
+            form, words = _FORMS[name]
+            if not re.fullmatch(form, value, re.ASCII):
+                raise ImproperlyConfigured(f"INTAKE_URL: {name} must be {words}.")
+            given[name] = int(value) if isinstance(getattr(cls, name), int) else value
+        if given.get("cluster") and given.get("sentinel"):
+            raise ImproperlyConfigured("INTAKE_URL: use cluster or sentinel, not both.")
+        return cls(**given)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the server is, or where the Sentinels or some nodes of the cluster are."""
+
+    hosts: tuple[tuple[str, int], ...]
+    tls: bool = False
+    db: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, url: SplitResult, options: Options) -> "Address":
+        """Raises ImproperlyConfigured with one line that says what to do, without the password."""
+        if url.fragment:
+            raise ImproperlyConfigured("INTAKE_URL: write a # in a password as %23.")
+        account, _, hosts = url.netloc.rpartition("@")
+        username, _, password = account.partition(":")
+        default_port = _SENTINEL_PORT if options.sentinel else _PORT
+        return cls(
+            hosts=_hosts(hosts, default_port, several=bool(options.cluster or options.sentinel)),
+            tls=url.scheme in ("valkeys", "rediss"),
+            db=_db(url.path, options),
+            username=unquote(username) or None,
+            password=unquote(password) or None,
+        )
+
+
+def _hosts(text: str, default_port: int, *, several: bool) -> tuple[tuple[str, int], ...]:
+    names = text.split(",")
+    if len(names) > 1 and not several:
+        raise ImproperlyConfigured("INTAKE_URL: several hosts need ?cluster=1 or ?sentinel=NAME.")
+    return tuple(_host(name, default_port) for name in names)
+
+
+def _host(name: str, default_port: int) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{name}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or port == 0 or (port is None and name.endswith(":")):
+        raise ImproperlyConfigured(f"INTAKE_URL: {name!r} is no host, and no host:port.")
+    return host, port or default_port
+
+
+def _db(path: str, options: Options) -> int:
+    if not re.fullmatch(r"/?|/\d{1,5}", path, re.ASCII):
+        raise ImproperlyConfigured("INTAKE_URL: only a database's number may follow the host.")
+    number = int(path.strip("/") or 0)
+    if number and options.cluster:
+        raise ImproperlyConfigured("INTAKE_URL: a cluster has only database 0.")
+    return number

@@ -44,6 +44,8 @@ class Server:
         self._reader.start()
         wait_for(lambda: self._port() or self.process.poll() is not None, within_s=30)
         port = self._port()
+        if not port:
+            self.stop()
         assert port, f"the server did not start:\n{self.printed()}"
         self.port = int(port)
 

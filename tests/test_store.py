@@ -119,6 +119,14 @@ def test_overlapping_batches_at_once_neither_deadlock_nor_differ() -> None:
     assert rows() == at_once
 
 
+def test_a_batch_takes_its_locks_in_the_order_of_the_keys() -> None:
+    """R22: unsorted, two batches that overlap wait for each other now and then."""
+    rows = store.fold(history(random.Random(2), length=500))
+    for keys in ([row.id for row in rows], [cart.id for cart in store._carts(rows)]):
+        assert len(keys) > 1
+        assert keys == sorted(keys)
+
+
 @pytest.mark.django_db
 def test_a_direct_write_comes_after_all_that_is_stored() -> None:
     """R22, with a stored version far in the future, as if the clock had been set back since."""

@@ -31,13 +31,13 @@ else:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgresql: about what only PostgreSQL has")
+    config.addinivalue_line("markers", "once: has no database in it; runs in the SQLite half")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On SQLite, tests of PostgreSQL's own features do not exist; a skip would be no news."""
-    if DATABASE == "postgresql":
-        return
-    foreign = [item for item in items if item.get_closest_marker("postgresql")]
+    """What does not belong to this half of the suite does not exist; a skip would be no news."""
+    other = "once" if DATABASE == "postgresql" else "postgresql"
+    foreign = [item for item in items if item.get_closest_marker(other)]
     items[:] = [item for item in items if item not in foreign]
     config.hook.pytest_deselected(items=foreign)
 

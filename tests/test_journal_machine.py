@@ -9,8 +9,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from unittest import mock
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -26,7 +28,7 @@ from msgspec.structs import replace
 
 from tests.load import FULL_LENGTH
 from tracker.intake import Batch, Unavailable
-from tracker.intake.journal import JournalIntake
+from tracker.intake.journal import JournalIntake, Writer
 from tracker.intake.journal_reader import JournalReader
 from tracker.intake.record import dump
 from tracker.intake.segments import segments
@@ -53,20 +55,51 @@ def fields(add: Add) -> Iterator[tuple[Field, Any]]:
 
 
 @contextmanager
-def failing_disk(*, room_bytes: int, repairs: bool) -> Iterator[None]:
-    """Writes stop in the middle; what was written can be taken off again, or not even that."""
-    real, full = os.write, OSError(errno.ENOSPC, "No space left on device")
+def full_disk(*, room_bytes: int) -> Iterator[None]:
+    """Writes stop in the middle; what was written can be taken off again."""
+    real = os.write
 
     def write(file: int, data: bytes) -> int:
         if not room_bytes:
-            raise full
+            raise OSError(errno.ENOSPC, "No space left on device")
         return real(file, data[:room_bytes])
 
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(os, "write", write))
-        if not repairs:
-            stack.enter_context(mock.patch.object(os, "ftruncate", side_effect=full))
+    with mock.patch.object(os, "write", write):
         yield
+
+
+@contextmanager
+def broken_disk() -> Iterator[None]:
+    """Nor can it be taken off again."""
+    failure = OSError(errno.EIO, "I/O error")
+    with full_disk(room_bytes=50), mock.patch.object(os, "ftruncate", side_effect=failure):
+        yield
+
+
+@contextmanager
+def does_not_sync() -> Iterator[None]:
+    failure = OSError(errno.EIO, "I/O error")
+    with mock.patch.object(os, "fdatasync", side_effect=failure):
+        yield
+
+
+def die_writing(writer: Writer, half_record: bytes) -> None:
+    """What the kernel does for a process that is killed: its files are closed, its locks gone."""
+    writer._ended.set()
+    if writer._file is not None:
+        os.write(writer._file, half_record)
+    writer.forget()
+
+
+Refusal = Callable[[], AbstractContextManager[None]]
+REFUSALS = st.sampled_from(
+    [
+        partial(full_disk, room_bytes=0),
+        partial(full_disk, room_bytes=50),
+        broken_disk,
+        does_not_sync,
+    ]
+)
 
 
 class JournalMachine(RuleBasedStateMachine):
@@ -82,15 +115,9 @@ class JournalMachine(RuleBasedStateMachine):
     @initialize(sync=st.sampled_from(["interval", "always"]))
     def begin(self, sync: str) -> None:
         self.url = urlsplit(f"journal://{self.directory}?sync={sync}")
-        self.writers = [self.open_writer() for _ in range(2)]
-        self.readers = [self.open_reader() for _ in range(2)]
+        self.writers = [JournalIntake(self.url) for _ in range(2)]
+        self.readers = [JournalReader(self.directory) for _ in range(2)]
         self.batches: list[Batch | None] = [None, None]
-
-    def open_writer(self) -> JournalIntake:
-        return JournalIntake(self.url)
-
-    def open_reader(self) -> JournalReader:
-        return JournalReader(self.directory)
 
     # -- The storefront's side ---------------------------------------------------------------------
 
@@ -115,72 +142,52 @@ class JournalMachine(RuleBasedStateMachine):
             return add
         return replace(add, product_id=f"new-{next(self.numbers)}")
 
-    @rule(writer=WRITERS, add=ADDS, room_bytes=st.integers(0, 60), repairs=st.booleans())
-    def append_to_a_full_disk(self, writer: int, add: Add, room_bytes: int, repairs: bool) -> None:
-        with failing_disk(room_bytes=room_bytes, repairs=repairs):
-            self.require_refusal(writer, add)
-
-    @precondition(lambda self: "always" in self.url.query)
-    @rule(writer=WRITERS, add=ADDS)
-    def append_to_a_disk_that_does_not_sync(self, writer: int, add: Add) -> None:
-        """The record is there, but nobody was promised that."""
-        with mock.patch.object(os, "fdatasync", side_effect=OSError(errno.EIO, "I/O error")):
-            self.require_refusal(writer, add)
-        for field, value in fields(add):
-            self.possible.setdefault(field, [None]).append(value)
-
-    def require_refusal(self, writer: int, add: Add) -> None:
-        try:
+    @rule(writer=WRITERS, add=ADDS, refusal=REFUSALS)
+    def append_in_vain(self, writer: int, add: Add, refusal: Refusal) -> None:
+        """A failed sync leaves a record that nobody was promised; all others leave nothing."""
+        if refusal is does_not_sync:
+            if self.url.query == "sync=interval":
+                return
+            for field, value in fields(add):
+                self.possible.setdefault(field, [None]).append(value)
+        with refusal(), pytest.raises(Unavailable):
             self.writers[writer].accept(add)
-        except Unavailable:
+
+    @rule(writer=WRITERS, add=ADDS, how=st.sampled_from(["segment too old", "restart", "kill"]))
+    def end_of_a_segment(self, writer: int, add: Add, how: str) -> None:
+        current = self.writers[writer]._writer
+        if current is None:
             return
-        raise AssertionError("accepted what can't have been stored")
-
-    @rule(writer=WRITERS)
-    def end_a_segment(self, writer: int) -> None:
-        """As its age does."""
-        current = self.writers[writer]._writer
-        if current is not None:
+        if how == "segment too old":
             current._began = 0
-
-    @rule(writer=WRITERS)
-    def restart_a_writer(self, writer: int) -> None:
+            return
+        if how == "kill":
+            die_writing(current, dump(add, 1)[:50])
+            self.writers[writer]._writer = None
         self.writers[writer].close()
-        self.writers[writer] = self.open_writer()
-
-    @rule(writer=WRITERS, add=ADDS, bytes_written=st.integers(0, 60))
-    def kill_a_writer(self, writer: int, add: Add, bytes_written: int) -> None:
-        """In the middle of a record that it was never able to answer for."""
-        current = self.writers[writer]._writer
-        if current is not None:
-            if current._file is not None:
-                os.write(current._file, dump(add, 1)[:bytes_written])
-            current._ended.set()
-            current.forget()  # What the kernel does: the files are closed, the locks gone.
-        self.writers[writer]._writer = None
+        self.writers[writer] = JournalIntake(self.url)
 
     # -- The drain's side --------------------------------------------------------------------------
 
-    @rule(reader=READERS, max_records=st.sampled_from([1, 2, 1000]))
+    @rule(reader=READERS, max_records=st.sampled_from([1000, 1000, 2]))
     def read(self, reader: int, max_records: int) -> None:
         """Also in the place of a batch that was not acknowledged: all of it comes again."""
         self.batches[reader] = self.readers[reader].read(max_records)
 
     @precondition(lambda self: any(self.batches))
-    @rule(times=st.integers(0, 2))
-    def merge_and_acknowledge(self, times: int) -> None:
-        """What was read; it is acknowledged once, or not, or twice."""
-        for reader, batch in zip(self.readers, self.batches, strict=True):
-            if batch:
-                self.deliver(batch)
-                for _ in range(times):
-                    reader.acknowledge(batch)
-
-    @rule(reader=READERS)
-    def kill_a_drain(self, reader: int) -> None:
-        self.readers[reader].close()
-        self.readers[reader] = self.open_reader()
-        self.batches[reader] = None
+    @rule(acknowledged=st.sampled_from([1, 1, 2, 0]), dies=st.booleans())
+    def merge_what_was_read(self, acknowledged: int, dies: bool) -> None:
+        """Perhaps not for the first time. Then it is acknowledged once, or twice, or not."""
+        for number, batch in enumerate(self.batches):
+            if batch is None:
+                continue
+            self.deliver(batch)
+            for _ in range(acknowledged):
+                self.readers[number].acknowledge(batch)
+            if dies:
+                self.readers[number].close()
+                self.readers[number] = JournalReader(self.directory)
+                self.batches[number] = None
 
     def deliver(self, batch: Batch) -> None:
         for add, version in batch.records:
@@ -195,7 +202,7 @@ class JournalMachine(RuleBasedStateMachine):
         for writer, reader in zip(self.writers, self.readers, strict=True):
             writer.close()
             reader.close()
-        last = self.open_reader()
+        last = JournalReader(self.directory)
         while batch := last.read(1000):
             self.deliver(batch)
             last.acknowledge(batch)

@@ -12,6 +12,8 @@ from core import environment as env
 from core.environment import BadSetting
 from tests.live import ROOT
 
+pytestmark = pytest.mark.once
+
 PRODUCTION = {
     "SECRET_KEY": "an-example-of-fifty-characters-that-nobody-should-ever-use-0123456789",
     "ALLOWED_HOSTS": "tracker.example",

@@ -18,6 +18,8 @@ from core.server.connection import BODY_TIMEOUT_S, HEAD_TIMEOUT_S
 from tests.live import Server, read_reply, wait_for
 from tests.test_http import ITEM, code, head, post
 
+pytestmark = pytest.mark.once
+
 MANY = 500
 LARGE_FILE = "/static/admin/js/vendor/xregexp/xregexp.js"
 

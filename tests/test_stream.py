@@ -25,6 +25,7 @@ from tests.valkey import TlsFront, Valkey
 from tracker.intake import Unavailable
 from tracker.intake.stream_entries import place_of
 
+pytestmark = pytest.mark.once
 pytest_plugins = ["tests.stream_fixtures"]
 
 

@@ -15,6 +15,7 @@ from tests.valkey import Valkey, free_port
 from tracker.intake import Unavailable
 from tracker.intake.stream import PAUSE_S, StreamIntake
 
+pytestmark = pytest.mark.once
 pytest_plugins = ["tests.stream_fixtures"]
 
 Start = Callable[..., Valkey]

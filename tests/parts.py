@@ -48,7 +48,7 @@ def drain_process(url: str, intake_url: str, *args: str) -> Iterator[subprocess.
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": url, "INTAKE_URL": intake_url},
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.DEVNULL,  # A line for each batch: a pipe that nobody reads would fill up.
         text=True,
     )
     with process:

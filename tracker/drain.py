@@ -16,7 +16,7 @@ from typing import TypeVar
 from django.db import DatabaseError, Error, connection
 
 from tracker import metrics, store
-from tracker.intake import Source, Unavailable
+from tracker.intake import Source, Unavailable, first_line
 from tracker.intake.record import dump
 from tracker.models import DeadLetter
 from tracker.store import Record
@@ -93,7 +93,7 @@ class Drain:
             try:
                 return action()
             except (Error, Unavailable) as error:
-                log.warning("waiting: %s", _first_line(error))
+                log.warning("waiting: %s", first_line(error))
                 _drop_connection()
             # Jitter, so that several drains do not come back in step.
             if self._stop.wait(backoff_s * random.uniform(0.5, 1.0)):  # noqa: S311
@@ -156,10 +156,6 @@ def bury(record: Record, error: Exception) -> None:
     """Keep a record that can't be merged; once, however often. Raises django.db.Error."""
     if record.version is None:
         raise ValueError("only what has a version can wait")
-    DeadLetter.keep(dump(record.add, record.version).decode(), _first_line(error))
+    DeadLetter.keep(dump(record.add, record.version).decode(), first_line(error))
     metrics.DEAD_LETTERED.inc()
-    log.error("a record went to the dead letters: %s", _first_line(error))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    log.error("a record went to the dead letters: %s", first_line(error))

@@ -47,5 +47,5 @@ def _database() -> str:
             cursor.execute("SELECT 1")
     except Error as error:
         connection.close()
-        return str(error).strip().partition("\n")[0]
+        return intake.first_line(error)
     return "ok"

@@ -23,6 +23,11 @@ class Unavailable(Exception):
     """An add can't be made durable now; the same one may be tried again later (R32)."""
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, for a log or a person: drivers add hints and echoes below it."""
+    return str(error).strip().partition("\n")[0]
+
+
 class Intake(Protocol):
     """What every intake promises to the view."""
 

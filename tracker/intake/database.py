@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 
 from tracker import store
-from tracker.intake import Unavailable
+from tracker.intake import Unavailable, first_line
 from tracker.intake.watchdog import watchdog
 from tracker.payload import Add
 
@@ -58,7 +58,7 @@ class DatabaseIntake:
             _let_go()
             if time.monotonic() - begin > STALE_WITHIN_S:
                 self._paused_until = time.monotonic() + PAUSE_S
-            log.warning("add not stored: %s", str(error).strip().partition("\n")[0])
+            log.warning("add not stored: %s", first_line(error))
             raise Unavailable from error
 
     def check(self) -> None:
@@ -68,7 +68,7 @@ class DatabaseIntake:
                 cursor.execute("SELECT 1 FROM tracker_item LIMIT 1")
         except (DatabaseError, InterfaceError) as error:
             _let_go()
-            raise Unavailable(str(error).strip().partition("\n")[0]) from error
+            raise Unavailable(first_line(error)) from error
 
     def complaints(self) -> list[str]:
         """See Intake.complaints: what a commit survives is the database's own affair."""

@@ -9,14 +9,13 @@ from urllib.parse import SplitResult
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from tracker.intake import Unavailable
+from tracker.intake import Unavailable, first_line
 from tracker.intake.stream_entries import FIELD, encode, next_id, place_of, stream_names
 from tracker.intake.stream_server import (
     ERRORS,
     STALE,
     Server,
     count_records,
-    first_line,
     keeps_a_log,
     make_groups,
     raise_if_failed,

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import Error, connection
 
-from tracker.intake import Backlog, Batch, Unavailable
+from tracker.intake import Backlog, Batch, Unavailable, first_line
 from tracker.intake.stream_entries import (
     GROUP,
     MalformedEntryError,
@@ -25,7 +25,6 @@ from tracker.intake.stream_server import (
     FullServer,
     Server,
     count_records,
-    first_line,
     leave_groups,
     make_groups,
     oldest_ms,

@@ -193,7 +193,3 @@ def refuse_eviction(client: Redis) -> None:
 def keeps_a_log(client: Redis) -> bool:
     """Whether the server writes what it accepts to an append-only file. Raises ERRORS."""
     return bool(client.info("persistence").get("aof_enabled"))
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

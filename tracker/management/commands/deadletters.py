@@ -9,6 +9,7 @@ from django.db import DatabaseError, transaction
 
 from tracker import store
 from tracker.drain import speaks_of_data
+from tracker.intake import first_line
 from tracker.intake.record import load
 from tracker.models import DeadLetter
 
@@ -62,7 +63,7 @@ def _replay_one(letter: DeadLetter) -> bool:
     except (DatabaseError, ValueError) as error:
         if not speaks_of_data(error):
             raise
-        letter.error = str(error).strip().partition("\n")[0]
+        letter.error = first_line(error)
         letter.save(update_fields=["error"])
         return False
     return True

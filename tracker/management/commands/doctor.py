@@ -44,7 +44,7 @@ def _complaint(check: Callable[[], None]) -> str | None:
         return str(complaint)
     except Error as error:
         connection.close()
-        return str(error).strip().partition("\n")[0]
+        return intake.first_line(error)
     return None
 
 

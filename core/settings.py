@@ -120,8 +120,15 @@ def _database() -> dict[str, Any]:
     options = config.setdefault("OPTIONS", {})
     if "sqlite" in config["ENGINE"]:
         return config | {"OPTIONS": _sqlite_options() | options}
-    # libpq: seconds to connect; milliseconds for which sent bytes may stay unacknowledged.
-    limits = {"connect_timeout": STORE_TIMEOUT_S, "tcp_user_timeout": STORE_TIMEOUT_S * 1000}
+    # libpq: seconds to connect; milliseconds for which sent bytes may stay unacknowledged; and
+    # where we only wait for an answer, seconds until the host is asked whether it is still there.
+    limits = {
+        "connect_timeout": STORE_TIMEOUT_S,
+        "tcp_user_timeout": STORE_TIMEOUT_S * 1000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+    }
     return config | {"OPTIONS": limits | options}
 
 

@@ -1,6 +1,8 @@
 """database:// under concurrency, and while the database is away (R22, R32)."""
 
+import os
 import random
+import socket
 import sqlite3
 import threading
 import time
@@ -10,6 +12,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from django.db import connection
 
 from tests.conftest import migrate
 from tests.live import Server, wait_for
@@ -147,3 +150,17 @@ def test_a_database_that_was_never_migrated_is_answered_503(
     """R32: nothing can be stored, so nothing is promised."""
     live = serve(DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
     assert live.add(product_id="a").status == 503
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+def test_a_database_that_vanishes_is_noticed_while_its_answer_is_waited_for() -> None:
+    """Nothing is sent then that could stay unacknowledged: the kernel has to ask."""
+    connection.ensure_connection()
+    with socket.socket(fileno=os.dup(connection.connection.fileno())) as link:
+        assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle_s = link.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+        more_s = link.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) * link.getsockopt(
+            socket.IPPROTO_TCP, socket.TCP_KEEPCNT
+        )
+    assert 0 < idle_s + more_s <= 20

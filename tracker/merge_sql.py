@@ -6,8 +6,6 @@ put into the text. A version of NULL means: on arrival. It becomes the time of t
 or the version after the newest that the row holds, whichever is higher.
 """
 
-from typing import NamedTuple
-
 _MERGE_CARTS = """
 INSERT INTO tracker_cart AS stored (id, created_at, updated_at)
 SELECT id, {first_at}, {last_at}
@@ -62,9 +60,10 @@ WHERE excluded.name_version > stored.name_version
 RETURNING {is_new}
 """
 
-# For SQLite, which can't tell a row that was made from one that was changed, and has one writer.
-_COUNT_STORED = """
-SELECT count(*) FROM tracker_item WHERE id IN (SELECT id FROM {batch_of_items})
+# How many items the batch has, and how many of them are stored already.
+_COUNT = """
+SELECT count(*), count(stored.id)
+FROM {batch_of_items} AS batch LEFT JOIN tracker_item AS stored USING (id)
 """
 
 _POSTGRESQL = {
@@ -124,19 +123,16 @@ _SQLITE = {
 }
 
 
-class Statements(NamedTuple):
-    merge_carts: str
-    merge_items: str
-    count_stored: str | None
+# One message with all of it; store.py says why. Parameters: the limit of each statement in
+# milliseconds, the carts, the items.
+POSTGRESQL_MERGE = ";".join(
+    [
+        "SET LOCAL statement_timeout = %s",
+        _MERGE_CARTS.format_map(_POSTGRESQL),
+        _MERGE_ITEMS.format_map(_POSTGRESQL),
+    ]
+)
 
-
-STATEMENTS = {
-    "postgresql": Statements(
-        _MERGE_CARTS.format_map(_POSTGRESQL), _MERGE_ITEMS.format_map(_POSTGRESQL), None
-    ),
-    "sqlite": Statements(
-        _MERGE_CARTS.format_map(_SQLITE),
-        _MERGE_ITEMS.format_map(_SQLITE),
-        _COUNT_STORED.format_map(_SQLITE),
-    ),
-}
+SQLITE_MERGE_CARTS = _MERGE_CARTS.format_map(_SQLITE)
+SQLITE_MERGE_ITEMS = _MERGE_ITEMS.format_map(_SQLITE)
+SQLITE_COUNT = _COUNT.format_map(_SQLITE)

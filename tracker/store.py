@@ -5,17 +5,16 @@ merge commutative, associative and idempotent: the same adds in any order, in an
 number of times, by any number of processes at once, give the same rows.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from django.db import DatabaseError, connection, transaction
-from django.db.backends.utils import CursorWrapper
+from django.db import connection, transaction
 from msgspec import UNSET
 
-from tracker.merge_sql import STATEMENTS
+from tracker.merge_sql import POSTGRESQL_MERGE, SQLITE_COUNT, SQLITE_MERGE_CARTS, SQLITE_MERGE_ITEMS
 from tracker.models import NEVER, item_id
 from tracker.payload import Add
 
@@ -62,49 +61,53 @@ class Outcome(NamedTuple):
     unchanged: int
 
 
-def merge(records: Iterable[Record], *, timeout_ms: int | None = None) -> Outcome:
+def merge(records: Iterable[Record], *, timeout_ms: int = 0) -> Outcome:
     """Make the rows reflect these adds, in one transaction: all of them, or none.
 
     Idempotent for records with a version. Safe to run in any number of processes at once: every
     batch takes its row locks in the order of the keys, so no two can wait for each other.
-    `timeout_ms` limits each statement on PostgreSQL, waiting for locks included.
+    `timeout_ms` limits each statement on PostgreSQL, waiting for locks included; 0 does not.
 
     Raises django.db.Error as the database does; nothing is stored then.
     """
     rows = fold(records)
     if not rows:
         return Outcome(0, 0, 0)
-    sql = STATEMENTS[connection.vendor]
-    with transaction.atomic(), _no_reconnecting(), connection.cursor() as cursor:
-        if timeout_ms is not None and connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL statement_timeout = %s", [timeout_ms])
-        cursor.execute(sql.merge_carts, [_as_json(_carts(rows))])
-        batch = [_as_json(rows)]
-        stored = _scalar(cursor, sql.count_stored, batch) if sql.count_stored else None
-        cursor.execute(sql.merge_items, batch)
-        touched = [is_new for (is_new,) in cursor.fetchall()]
-    inserted = sum(touched) if stored is None else len(rows) - stored
-    return Outcome(inserted, len(touched) - inserted, len(rows) - len(touched))
+    carts, items = _as_json(_carts(rows)), _as_json(rows)
+    if connection.vendor == "postgresql":
+        inserted, touched = _merge_at_once(carts, items, timeout_ms)
+    else:
+        inserted, touched = _merge_step_by_step(carts, items)
+    return Outcome(inserted, touched - inserted, len(rows) - touched)
 
 
-def _scalar(cursor: CursorWrapper, sql: str, params: list[Any]) -> Any:
-    cursor.execute(sql, params)
-    return cursor.fetchone()[0]
+def _merge_at_once(carts: str, items: str, timeout_ms: int) -> tuple[int, int]:
+    """For PostgreSQL: returns how many items it inserted, and how many it inserted or changed.
 
-
-@contextmanager
-def _no_reconnecting() -> Iterator[None]:
-    """Let a transaction end at once when its connection has died.
-
-    Without this, Django connects anew on the way out, only to restore the autocommit mode: with a
-    database that does not answer, that is a second wait of the same length.
+    All statements are one message, and so one transaction (manual, "Multiple Statements in a
+    Simple Query"). There is one round trip; and a process that freezes half-way holds no lock
+    that others would wait for, because for the server there is no half-way.
     """
-    try:
-        yield
-    except DatabaseError:
-        if getattr(connection.connection, "closed", False):  # psycopg2 knows, without asking.
-            connection.close()
-        raise
+    # Within somebody else's transaction, a failure may undo no more than this.
+    undo = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    with undo, connection.cursor() as cursor:
+        cursor.execute(POSTGRESQL_MERGE, [timeout_ms, carts, items])
+        touched = [is_new for (is_new,) in cursor.fetchall()]
+    return sum(touched), len(touched)
+
+
+def _merge_step_by_step(carts: str, items: str) -> tuple[int, int]:
+    """For SQLite, which can't tell an inserted row from a changed one; see _merge_at_once.
+
+    It has one writer at a time, so what is counted first is still true afterwards.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(SQLITE_MERGE_CARTS, [carts])
+        cursor.execute(SQLITE_COUNT, [items])
+        (batch, stored) = cursor.fetchone()
+        cursor.execute(SQLITE_MERGE_ITEMS, [items])
+        touched = len(cursor.fetchall())
+    return batch - stored, touched
 
 
 def fold(records: Iterable[Record]) -> list[Row]:

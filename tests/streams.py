@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
+from prometheus_client.registry import REGISTRY
+
 from tests.live import wait_for
 from tests.valkey import Valkey
 from tracker.intake.stream import StreamIntake
@@ -61,3 +63,18 @@ def read_until(reader: StreamReader, count: int) -> list[str]:
 def pending(valkey: Valkey) -> int:
     count: int = valkey.execute("XPENDING", ONE, "drain")["pending"]
     return count
+
+
+class Counted:
+    """How much one of the service's counters has grown since this was made."""
+
+    def __init__(self, name: str) -> None:
+        self._name = f"cart_tracker_{name}_total"
+        self._before = self._value()
+
+    def _value(self) -> int:
+        return int(REGISTRY.get_sample_value(self._name) or 0)
+
+    @property
+    def more(self) -> int:
+        return self._value() - self._before

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 import pytest
@@ -13,7 +13,7 @@ from django.db import DataError, IntegrityError, OperationalError, connection
 
 from tracker import drain as drain_module
 from tracker import store
-from tracker.drain import Drain, merge_or_bury, speaks_of_data
+from tracker.drain import Drain, merge_or_bury, parts_of, speaks_of_data
 from tracker.intake.journal import JournalIntake
 from tracker.models import DeadLetter, Item
 from tracker.payload import Add
@@ -173,3 +173,66 @@ def test_a_batch_that_is_read_holds_no_more_than_asked_for(journal: JournalIntak
     with mock.patch.object(drain_module, "BATCH_RECORDS", 20):
         drain = drain_of(journal)
         assert [drain.step(), drain.step(), drain.step()] == [20, 10, 0]
+
+
+def test_a_batch_of_much_text_becomes_several_transactions() -> None:
+    """Each of so many characters, but for a record that has more by itself; none is left out."""
+    sizes = [3, 3, 3, 20, 1, 9, 10]
+    records = [Record(add("p", name="x" * (size - 1)), number) for number, size in enumerate(sizes)]
+    parts = list(parts_of([*records, Record(add("p"), 7)], 10))
+    assert [[record.version for record in part] for part in parts] == [
+        [0, 1, 2],
+        [3],
+        [4, 5],
+        [6],
+        [7],
+    ]
+
+
+@pytest.mark.django_db
+def test_a_read_ends_at_its_limit_of_bytes_and_says_that_more_waits(journal: JournalIntake) -> None:
+    """But it has something of every segment: a busy writer's must not keep the others waiting."""
+    other = JournalIntake(SplitResult("journal", "", str(journal.directory), "", ""))
+    for number in range(30):
+        journal.accept(add(str(number), name="x" * 1000))
+    other.accept(add("other"))
+    other.close()
+    source = journal.source()
+    with mock.patch("tracker.intake.journal_reader.READ_BYTES", 10_000):
+        batch = source.read(1000)
+        assert batch is not None
+        assert (len(batch.records), batch.more) == (9 + 1, True)
+    source.acknowledge(batch)
+    batch = source.read(1000)
+    assert batch is not None
+    assert (len(batch.records), batch.more) == (21, False)
+    source.close()
+
+
+@pytest.mark.django_db
+def test_what_comes_soon_after_a_batch_shares_the_next_one(journal: JournalIntake) -> None:
+    """One at a time, the same adds would cost the database many times as much."""
+    stop, source = threading.Event(), journal.source()
+    batches: list[int] = []
+
+    def merge(records: list[Record]) -> None:
+        batches.append(len(records))
+        for _ in range(3):
+            journal.accept(add("meanwhile"))
+
+    def pause(seconds: float) -> bool:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            stop.set()
+        return False
+
+    pauses: list[float] = []
+    journal.accept(add("first"))
+    with (
+        mock.patch.object(drain_module, "merge_or_bury", merge),
+        mock.patch.object(stop, "wait", pause),
+    ):
+        Drain(source, stop).run()
+    source.close()
+    assert batches == [1, 3, 3]
+    assert pauses == [drain_module.PAUSE_S] * 3

@@ -15,10 +15,10 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from tests.live import ROOT
-from tracker.intake import Batch, Unavailable, from_url
-from tracker.intake import journal as journal_module
+from tests.live import ROOT, wait_for
+from tracker.intake import Backlog, Batch, Unavailable, from_url
 from tracker.intake.journal import JournalIntake
+from tracker.intake.journal_backlog import JournalBacklog
 from tracker.intake.record import CorruptRecordError, dump, load
 from tracker.intake.segments import segments
 from tracker.intake.versions import SLOTS, SlotsTakenError, VersionClock, taken_slots
@@ -260,20 +260,73 @@ def test_threads_that_wait_for_the_disk_share_one_sync(
 
 
 @pytest.mark.parametrize(
-    ("query", "patched"),
-    [("max_mb=1", "total_bytes"), ("max_age_s=1", "oldest_age_s")],
+    ("query", "name_bytes", "says"),
+    [("max_records=110", 1, "has reached 110 records"), ("max_mb=1", 10_000, "is over 1 MB")],
 )
-def test_a_backlog_at_its_limit_is_refused_until_there_is_room(
-    query: str, patched: str, open_journal: Callable[..., JournalIntake]
+def test_a_backlog_at_its_limit_is_refused_until_it_is_drained(
+    query: str,
+    name_bytes: int,
+    says: str,
+    open_journal: Callable[..., JournalIntake],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """R32"""
+    """R32; also what stands in the segment that is being written to counts, and is let go."""
     journal = open_journal(query)
-    with (
-        mock.patch.object(journal_module, patched, return_value=2 << 20),
-        pytest.raises(Unavailable),
-    ):
-        journal.accept(add())
-    journal.accept(add())
+    for number in range(110):
+        journal.accept(add(str(number), name="x" * name_bytes))
+    wait_for(lambda: is_refused(journal))
+    assert says in caplog.text
+    assert len(read_all(journal)) >= 110
+    wait_for(lambda: not is_refused(journal))
+
+
+def test_a_backlog_that_is_too_old_is_refused_until_it_is_drained(
+    open_journal: Callable[..., JournalIntake], caplog: pytest.LogCaptureFixture
+) -> None:
+    """R32: old is what its writer has left behind."""
+    dead, journal = open_journal(), open_journal("max_age_s=1")
+    dead.accept(add("old"))
+    dead.close()
+    journal.accept(add("new"))
+    wait_for(lambda: is_refused(journal))
+    assert "is older than 1 s" in caplog.text
+    assert "old" in read_all(journal)
+    wait_for(lambda: not is_refused(journal))
+
+
+def is_refused(journal: JournalIntake) -> bool:
+    try:
+        journal.accept(add("refused"))
+    except Unavailable:
+        return True
+    return False
+
+
+def test_the_backlog_counts_each_byte_once_and_estimates_the_rest(
+    open_journal: Callable[..., JournalIntake], tmp_path: Path
+) -> None:
+    """However large it is, a look reads no more than COUNT_BYTES."""
+    journal, backlog = open_journal("sync=interval"), JournalBacklog(tmp_path)
+    assert backlog.look() == Backlog(bytes=0, oldest_age_s=0, records=0)
+    with mock.patch("tracker.intake.journal_backlog.COUNT_BYTES", 1000):
+        for number in range(100):
+            journal.accept(add(f"sku-{number:03d}"))
+        held = journal_bytes(tmp_path)
+        assert held > 5000
+        assert backlog.look().bytes == held
+        assert 95 <= backlog.look().records <= 105
+        looks = [backlog.look().records for _ in range(held // 1000)]
+        assert looks[-1] == 100
+        with mock.patch.object(os, "pread", side_effect=AssertionError("read twice")):
+            assert backlog.look().records == 100
+    read_all(journal)
+    journal.close()
+    read_all(journal)
+    assert backlog.look().records == 0
+
+
+def journal_bytes(directory: Path) -> int:
+    return sum(each.path.stat().st_size for each in segments(directory))
 
 
 def test_a_disk_that_is_nearly_full_is_refused(

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from tests.live import Server, wait_for
 
@@ -37,7 +39,26 @@ def test_the_numbers_are_those_of_all_processes(
     assert number(page(), 'merged_total{outcome="inserted"}') == 1
     assert number(page(), "accept_seconds_count") == 20
     assert number(page(), "backlog_bytes") > 0
+    assert number(page(), "backlog_records") == 20  # Their segments still grow.
     assert "cart_tracker_batch_records_bucket" in page()
+
+
+def test_a_worker_that_stops_leaves_its_journal_on_the_disk(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """With sync=interval, a loss of power after a graceful stop loses nothing either."""
+    live = serve(INTAKE_URL=f"journal://{tmp_path}/journal?interval_ms=3600000")
+    for price in range(3):
+        assert live.add(product_id="sku", price=price, cart_id=CART).status == 200
+    assert live.stop() == 0
+    assert synced(tmp_path / "metrics") == 3
+
+
+def synced(directory: Path) -> float:
+    """How many records fdatasync has made durable, by what the processes have left behind."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]
+    return registry.get_sample_value("cart_tracker_sync_records_sum") or 0
 
 
 def test_ready_says_how_each_part_is(serve: Callable[..., Server], tmp_path: Path) -> None:

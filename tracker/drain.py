@@ -9,7 +9,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -26,7 +26,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH_RECORDS = 1000
-IDLE_S = 0.05
+BATCH_CHARACTERS = 1 << 20  # Of names and product ids, for one transaction.
+# After a batch that left nothing behind: what comes meanwhile shares the next transaction. Ten
+# records in one cost little more than one record.
+PAUSE_S = 0.05
 MAX_BACKOFF_S = 5.0
 
 # SQLSTATE classes that speak of the data itself (PostgreSQL manual, appendix A): the same record
@@ -40,12 +43,14 @@ class Drain:
     def __init__(self, source: Source, stop: threading.Event) -> None:
         self._source = source
         self._stop = stop
+        self._more = False
 
     def run(self) -> None:
         """Until asked to stop. Returns after the batch that was begun."""
         while not self._stop.is_set():
-            if not self.step():
-                self._stop.wait(IDLE_S)
+            self.step()
+            if not self._more:
+                self._stop.wait(PAUSE_S)
 
     def run_until_empty(self) -> int:
         """Until nothing waits any more; returns how many records became rows.
@@ -59,12 +64,12 @@ class Drain:
             if not moved:
                 if self._is_empty():
                     break
-                self._stop.wait(IDLE_S)
+                self._stop.wait(PAUSE_S)
         return drained
 
     def _is_empty(self) -> bool:
         try:
-            return not self._at_last(self._source.backlog).records
+            return self._at_last(self._source.is_empty)
         except _StoppedError:
             return True
 
@@ -74,12 +79,15 @@ class Drain:
         Waits as long as it takes while the source or the database can't be used, unless asked to
         stop; what was read and not acknowledged is read again, then.
         """
+        self._more = False
         try:
             batch = self._at_last(partial(self._source.read, BATCH_RECORDS))
             if batch is None:
                 return 0
+            self._more = batch.more
             begin = time.perf_counter()
-            self._at_last(partial(merge_or_bury, batch.records))
+            for part in parts_of(batch.records, BATCH_CHARACTERS):
+                self._at_last(partial(merge_or_bury, part))
             self._at_last(partial(self._source.acknowledge, batch))
         except _StoppedError:
             return 0
@@ -115,6 +123,21 @@ def _count_batch(records: int, took_s: float) -> None:
 def _drop_connection() -> None:
     """The next attempt begins with a new connection: this one may be what is broken."""
     connection.close()
+
+
+def parts_of(records: Sequence[Record], max_characters: int) -> Iterator[list[Record]]:
+    """The same records in lists of so much text, or of one record that has more."""
+    part: list[Record] = []
+    room = max_characters
+    for record in records:
+        size = len(record.add.product_id) + len(record.add.name or "")
+        if part and size > room:
+            yield part
+            part, room = [], max_characters
+        part.append(record)
+        room -= size
+    if part:
+        yield part
 
 
 def merge_or_bury(records: Sequence[Record]) -> None:

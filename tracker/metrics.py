@@ -31,6 +31,14 @@ DRAINED = Counter(f"{_PREFIX}_drained", "Records that the drain has moved into r
 MERGED = Counter(f"{_PREFIX}_merged", "Items of merged batches, by outcome.", ["outcome"])
 DEAD_LETTERED = Counter(f"{_PREFIX}_dead_lettered", "Records that the database refused.")
 CORRUPT = Counter(f"{_PREFIX}_corrupt", "Records of the journal that can't be read.")
+SYNC_RECORDS = Histogram(
+    f"{_PREFIX}_sync_records",
+    "Records of the journal that one fdatasync made durable.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 1024),
+)
+GROUPS_LOST = Counter(f"{_PREFIX}_groups_lost", "Consumer groups that had to be made anew.")
+MALFORMED = Counter(f"{_PREFIX}_malformed", "Entries of a stream that are no records.")
+DELETED = Counter(f"{_PREFIX}_deleted", "Entries that somebody deleted before they became rows.")
 BATCH_RECORDS = Histogram(
     f"{_PREFIX}_batch_records", "Records per batch.", buckets=(1, 3, 10, 30, 100, 300, 1000)
 )
@@ -63,8 +71,12 @@ class _BacklogCollector(Collector):
         finally:
             source.close()
         for name, value, text in (
-            ("records", backlog.records, "Records that wait for the drain, of a stream."),
-            ("bytes", backlog.bytes, "Bytes that wait for the drain, of a journal."),
+            (
+                "records",
+                backlog.records,
+                "Records that wait for the drain, or may soon be deleted.",
+            ),
+            ("bytes", backlog.bytes, "Bytes of the journal's segments."),
             ("oldest_seconds", backlog.oldest_age_s, "Age of the oldest that waits."),
         ):
             yield GaugeMetricFamily(f"{_PREFIX}_backlog_{name}", text, value)

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 
 import uvloop
 from django.conf import settings
@@ -14,6 +15,7 @@ from core.server.door import Door
 from tracker import intake
 
 STOP_WITHIN_S = 4
+CLOSE_WITHIN_S = 0.5  # The disk may be what hangs.
 
 
 def run(*, listener: socket.socket, lifeline: socket.socket, threads: int) -> None:
@@ -22,6 +24,9 @@ def run(*, listener: socket.socket, lifeline: socket.socket, threads: int) -> No
     What was begun then is finished, within STOP_WITHIN_S.
     """
     uvloop.run(_serve(listener, lifeline, threads))
+    closing = threading.Thread(target=intake.current().close, daemon=True)
+    closing.start()
+    closing.join(CLOSE_WITHIN_S)
     # A thread that hangs in a database's socket must not keep the process: what it was doing
     # was not answered, so nothing is owed.
     os._exit(0)

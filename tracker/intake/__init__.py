@@ -53,22 +53,32 @@ class Intake(Protocol):
     def source(self) -> "Source | None":
         """Where what was accepted waits for the drain; None if it is in its rows already."""
 
+    def close(self) -> None:
+        """Before the process ends: what was accepted is as durable as it will ever be."""
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Records to merge. `token` is the source's own, for `acknowledge`."""
+    """Records to merge; `more` says whether others waited behind them when they were read.
+
+    `token` is the source's own, for `acknowledge`.
+    """
 
     records: Sequence[Record]
+    more: bool
     token: Any = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What waits, as far as it is known: records, bytes, the age of the oldest in seconds."""
+    """What an intake holds for the drain: records, bytes, the age of the oldest in seconds.
+
+    Bytes are 0 where nobody counts them.
+    """
 
     bytes: int
     oldest_age_s: float
-    records: int = 0
+    records: int
 
 
 class Source(Protocol):
@@ -82,6 +92,12 @@ class Source(Protocol):
 
     def backlog(self) -> Backlog:
         """What has been accepted and not acknowledged."""
+
+    def is_empty(self) -> bool:
+        """Whether nothing is left to come, also from others; asked when `read` gave None.
+
+        Raises Unavailable while nobody can tell.
+        """
 
     def close(self) -> None:
         """Leave what is not acknowledged to others."""

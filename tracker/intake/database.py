@@ -39,7 +39,7 @@ class DatabaseIntake:
         self._paused_until = 0.0
 
     def accept(self, add: Add) -> None:
-        """See Intake.accept. One transaction, one statement per table (on SQLite, and a count)."""
+        """See Intake.accept. One transaction; on PostgreSQL, one round trip."""
         begin = time.monotonic()
         if begin < self._paused_until:
             raise Unavailable
@@ -76,6 +76,9 @@ class DatabaseIntake:
 
     def source(self) -> None:
         """See Intake.source: every add is in its row already."""
+
+    def close(self) -> None:
+        """See Intake.close: nothing is left to do after a commit."""
 
 
 def _store(add: Add) -> None:

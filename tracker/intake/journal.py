@@ -14,11 +14,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from tracker.intake import Unavailable
 from tracker.intake.file_systems import REMOTE, file_system
+from tracker.intake.journal_backlog import JournalBacklog
 from tracker.intake.journal_options import Options
 from tracker.intake.journal_reader import JournalReader
 from tracker.intake.record import dump
-from tracker.intake.segments import create, oldest_age_s, segment_path, total_bytes
+from tracker.intake.segments import create, segment_path
 from tracker.intake.versions import VersionClock
+from tracker.metrics import SYNC_RECORDS
 from tracker.payload import Add
 
 log = logging.getLogger(__name__)
@@ -72,7 +74,7 @@ class JournalIntake:
         """See Intake.check."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            require_room(self.directory, self.options)
+            require_room(JournalBacklog(self.directory), self.directory, self.options)
             if not os.access(self.directory, os.W_OK):
                 raise Unavailable(f"{self.directory} can't be written")
         except OSError as error:
@@ -94,7 +96,7 @@ class JournalIntake:
         return JournalReader(self.directory)
 
     def close(self) -> None:
-        """Leave the current segment to the drain, and the slot to others."""
+        """See Intake.close. Leaves the current segment to the drain, and the slot to others."""
         with self._lock:
             if self._writer is not None:
                 self._writer.close()
@@ -126,6 +128,7 @@ class Writer:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._options = options
+        self._backlog = JournalBacklog(directory)
         self._clock = VersionClock(directory)
         self.failed = False
         self._file: int | None = None
@@ -179,6 +182,8 @@ class Writer:
         except OSError:
             self.failed = True
             raise
+        if appended > self._synced:
+            SYNC_RECORDS.observe(appended - self._synced)
         self._synced = appended
 
     def close(self) -> None:
@@ -236,7 +241,7 @@ class Writer:
         if now < self._room_until:
             return
         try:
-            require_room(self._directory, self._options)
+            require_room(self._backlog, self._directory, self._options)
         except OSError:
             if self._size:
                 self._rotate(version)
@@ -251,11 +256,14 @@ class Writer:
                 log.error("the journal could not be synced: %s", error)
 
 
-def require_room(directory: Path, options: Options) -> None:
+def require_room(backlog: JournalBacklog, directory: Path, options: Options) -> None:
     """Raises OSError when the backlog or the disk is at its limit."""
     if shutil.disk_usage(directory).free < options.min_free_mb << 20:
         raise OSError(f"less than {options.min_free_mb} MB are free for the journal")
-    if total_bytes(directory) > options.max_mb << 20:
+    held = backlog.look()
+    if held.bytes > options.max_mb << 20:
         raise OSError(f"the journal's backlog is over {options.max_mb} MB")
-    if oldest_age_s(directory) > options.max_age_s:
+    if held.records >= options.max_records:
+        raise OSError(f"the journal's backlog has reached {options.max_records} records")
+    if held.oldest_age_s > options.max_age_s:
         raise OSError(f"the journal's backlog is older than {options.max_age_s} s")

@@ -14,6 +14,7 @@ class Options:
     interval_ms: int = 100
     segment_mb: int = 8
     max_mb: int = 4096
+    max_records: int = 50_000_000
     max_age_s: int = 86_400
     min_free_mb: int = 64
 

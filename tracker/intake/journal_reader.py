@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracker.intake import Backlog, Batch
+from tracker.intake.journal_backlog import JournalBacklog
 from tracker.intake.record import CorruptRecordError, load
 from tracker.intake.segments import (
     CORRUPT_SUFFIX,
     claim,
     complete_lines,
-    oldest_age_s,
     sealed,
     segments,
-    total_bytes,
 )
 from tracker.metrics import CORRUPT
 from tracker.store import Record
 
 log = logging.getLogger(__name__)
 
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 20  # Per batch.
+_PEEK_BYTES = 4096  # To see whether anything follows.
 # Per batch: each is an open file, and an outage with little traffic leaves thousands of small ones.
 MAX_SEGMENTS = 50
 
@@ -64,18 +64,23 @@ class JournalReader:
         finished = sealed(self._directory, found)  # Before their ends are looked for.
         records: list[Record] = []
         positions: list[Position] = []
+        room_bytes, more = READ_BYTES, False
         for each in found:
+            if len(records) >= max_records or len(positions) >= MAX_SEGMENTS:
+                more = True
+                break
             segment = self._claim(each.path)
             if segment is None:
                 continue
-            position = self._read(segment, records, max_records, each.path in finished)
+            # One line at least of every segment: a busy writer's must not keep the others waiting.
+            lines = complete_lines(segment.file, segment.offset, max(room_bytes, _PEEK_BYTES))
+            lines = lines[: max_records - len(records)]
+            position = self._read(segment, lines, records, each.path in finished)
             if position:
                 positions.append(position)
-            if len(records) >= max_records or len(positions) >= MAX_SEGMENTS:
-                break
-        if not positions:
-            return None
-        return Batch(records, positions)
+                room_bytes -= position.offset - segment.offset
+                more |= os.fstat(segment.file).st_size > position.offset
+        return Batch(records, more, positions) if positions else None
 
     def acknowledge(self, batch: Batch) -> None:
         """Forget what has become rows: advance, and delete the segments that are done with.
@@ -92,9 +97,11 @@ class JournalReader:
                 self._finish(segment)
 
     def backlog(self) -> Backlog:
-        return Backlog(
-            bytes=total_bytes(self._directory), oldest_age_s=oldest_age_s(self._directory)
-        )
+        return JournalBacklog(self._directory).look()
+
+    def is_empty(self) -> bool:
+        """See Source.is_empty. What another process has claimed is that one's, until it ends."""
+        return True
 
     def close(self) -> None:
         for segment in self._claimed.values():
@@ -110,12 +117,11 @@ class JournalReader:
         return self._claimed[path]
 
     def _read(
-        self, segment: Claimed, records: list[Record], max_records: int, is_sealed: bool
+        self, segment: Claimed, lines: list[bytes], records: list[Record], is_sealed: bool
     ) -> Position | None:
-        """Add a segment's next records; returns None if there is nothing new to acknowledge."""
+        """Add what these lines hold; returns None if there is nothing new to acknowledge."""
         offset, corrupt = segment.offset, 0
-        lines = complete_lines(segment.file, offset, READ_BYTES)
-        for line in lines[: max_records - len(records)]:
+        for line in lines:
             offset += len(line)
             try:
                 records.append(load(line))
@@ -123,7 +129,7 @@ class JournalReader:
                 corrupt += 1
                 CORRUPT.inc()
                 log.error("%s: a corrupt record at byte %s: %s", segment.path, offset, error)
-        at_end = is_sealed and not complete_lines(segment.file, offset, READ_BYTES)
+        at_end = is_sealed and not complete_lines(segment.file, offset, _PEEK_BYTES)
         if offset == segment.offset and not at_end:
             return None
         return Position(segment, offset, corrupt, at_end)

@@ -1,9 +1,7 @@
 """The journal's files: one writer each, records as lines, oldest first by their names."""
 
-import contextlib
 import fcntl
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,25 +41,6 @@ def sealed(directory: Path, among: list[Segment]) -> set[Path]:
     return {
         each.path for each in among if each.slot not in running or newest[each.slot] != each.path
     }
-
-
-def total_bytes(directory: Path) -> int:
-    sizes = 0
-    for each in segments(directory):
-        with contextlib.suppress(FileNotFoundError):  # Drained meanwhile.
-            sizes += each.path.stat().st_size
-    return sizes
-
-
-def oldest_age_s(directory: Path) -> float:
-    """How long the oldest segment that its writer has left behind has been waiting.
-
-    The current ones do not count: with little traffic they are old, and drained all the same.
-    """
-    found = segments(directory)
-    left = sealed(directory, found)
-    ages = [time.time_ns() - each.version for each in found if each.path in left]
-    return max(ages, default=0) / 1e9
 
 
 def claim(path: Path) -> int | None:

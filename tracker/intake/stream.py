@@ -112,6 +112,7 @@ class StreamIntake:
         return StreamReader(self.address, self.options)
 
     def close(self) -> None:
+        """See Intake.close."""
         if self._server is not None:
             self._server.close()
         self._server = None

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import Error, connection
 
+from tracker import metrics
 from tracker.intake import Backlog, Batch, Unavailable, first_line
 from tracker.intake.stream_entries import (
     GROUP,
@@ -48,9 +49,6 @@ class StreamReader:
     one has read and not acknowledged for `claim_ms` is taken over by another, be the first dead or
     only slow: merging a record twice changes nothing. All methods but `close` raise Unavailable
     while the server can't be used; the next call tries again.
-
-    Counts what must not happen: `groups_lost`, `malformed` entries, and entries that somebody
-    `deleted` before they were acknowledged.
     """
 
     def __init__(self, address: Address, options: Options) -> None:
@@ -62,7 +60,6 @@ class StreamReader:
         self._acknowledged: dict[str, list[bytes]] = {}  # Merged, but maybe not forgotten yet.
         self._claims: deque[tuple[str, bytes]] = deque()  # Where to go on looking for the left.
         self._claim_at = 0.0
-        self.groups_lost = self.malformed = self.deleted = 0
 
     def read(self, max_records: int) -> Batch | None:
         """What others have left, then new entries. None if there is neither now."""
@@ -75,9 +72,9 @@ class StreamReader:
         except Unavailable:
             if not entries:
                 raise
-        return self._batch(entries) if entries else None
+        return self._batch(entries, more=len(entries) >= max_records) if entries else None
 
-    def _batch(self, entries: list[Entry]) -> Batch:
+    def _batch(self, entries: list[Entry], *, more: bool) -> Batch:
         records: list[Record] = []
         ids: dict[str, list[bytes]] = {}
         for stream, entry_id, fields in entries:
@@ -87,7 +84,7 @@ class StreamReader:
                 if not self._bury(stream, entry_id, fields, error):
                     continue
             ids.setdefault(stream, []).append(entry_id)
-        return Batch(records, ids)
+        return Batch(records, more, ids)
 
     def acknowledge(self, batch: Batch) -> None:
         """Forget a batch; if the server is away, at the next call of this or of `read`."""
@@ -102,6 +99,11 @@ class StreamReader:
             oldest = oldest_ms(server, self._streams)
         age_s = 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
         return Backlog(bytes=0, oldest_age_s=age_s, records=records)
+
+    def is_empty(self) -> bool:
+        """See Source.is_empty. What a dead drain has read is waited for until it can be claimed."""
+        with self._reaching() as server:
+            return count_records(server, self._streams) == 0
 
     def close(self) -> None:
         """Take this consumer out of the groups, unless others have to take over what it read."""
@@ -205,7 +207,7 @@ class StreamReader:
         entries = [(entry_id, fields) for entry_id, fields in reply[1] if fields is not None]
         deleted = len(reply[1]) - len(entries) + len(reply[2] if len(reply) > 2 else ())
         if deleted:
-            self.deleted += deleted
+            metrics.DELETED.inc(deleted)
             log.error("%s entries of %s were deleted before they became rows", deleted, stream)
         return reply[0], entries
 
@@ -217,7 +219,7 @@ class StreamReader:
         if not str(reply).startswith("NOGROUP"):
             raise_if_failed(reply)
             return False
-        self.groups_lost += 1
+        metrics.GROUPS_LOST.inc()
         log.error("%s has lost its consumer group, and maybe accepted adds: made anew", stream)
         make_groups(server, [stream])
         return True
@@ -243,6 +245,6 @@ class StreamReader:
             log.warning("a malformed entry waits for the database: %s", first_line(error))
             connection.close()  # It may be what is broken.
             return False
-        self.malformed += 1
+        metrics.MALFORMED.inc()
         log.error("%s %s went to the dead letters: %s", stream, entry_id.decode(), reason)
         return True

@@ -19,7 +19,10 @@ import pytest
 
 from tests.live import Server, wait_for
 from tests.test_database_intake import stored
+from tests.valkey import Valkey
 from tracker.intake.journal import JournalIntake
+from tracker.intake.stream_entries import FIELD, encode, place_of, stream_names
+from tracker.intake.stream_url import Options
 from tracker.payload import Add
 
 FULL_LENGTH = bool(os.environ.get("CI"))
@@ -172,6 +175,19 @@ def fill_journal(
             journal.close()
     journal.close()
     return rows
+
+
+def fill_stream(valkey: Valkey, total: int) -> None:
+    """Have that many items wait in the streams, as so many requests would have left them."""
+    names = stream_names(Options().streams)
+    with valkey.client() as client:
+        for start in range(0, total, 10_000):
+            pipeline = client.pipeline(transaction=False)
+            for number in range(start, min(total, start + 10_000)):
+                add = Add(UUID(int=number % 1000 + 1), f"sku-{number}", f"Item {number}", number)
+                stream = names[place_of(add.cart_id, len(names))]
+                pipeline.xadd(stream, {FIELD: encode(add)})
+            pipeline.execute()
 
 
 def say(request: pytest.FixtureRequest, figures: str) -> None:

@@ -13,6 +13,9 @@ from pathlib import Path
 from tests.conftest import migrate
 from tests.live import ROOT, Server, wait_for
 from tests.postgres import Postgres
+from tests.valkey import Valkey
+from tracker.intake.stream_entries import GROUP, stream_names
+from tracker.intake.stream_url import Options
 
 
 def workers(server: Server) -> list[int]:
@@ -99,6 +102,17 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def pending_of(drain: int, valkey: Valkey) -> int:
+    """How many entries a drain has read and not acknowledged, by its process id."""
+    total = 0
+    with valkey.client() as client:
+        for stream in stream_names(Options().streams):
+            for consumer in client.xinfo_consumers(stream, GROUP):
+                if consumer["name"].split(b"-")[-2] == str(drain).encode():
+                    total += consumer["pending"]
+    return total
 
 
 def count(url: str, table: str) -> int:

@@ -10,7 +10,7 @@ from time import monotonic
 import pytest
 
 from tests.live import Server, wait_for
-from tests.load import FULL_LENGTH, Load, fill_journal, say, wait_until_kept
+from tests.load import FULL_LENGTH, Load, fill_journal, fill_stream, say, wait_until_kept
 from tests.parts import (
     count,
     drain_process,
@@ -19,11 +19,13 @@ from tests.parts import (
     peak_memory_mb,
 )
 from tests.test_database_intake import stored
+from tests.valkey import Valkey
 from tracker.intake.segments import segments
 
 Serve = Callable[..., Server]
 Trouble = Callable[[str], AbstractContextManager[None]]
 pytestmark = pytest.mark.postgresql
+pytest_plugins = ["tests.stream_fixtures"]
 
 
 @contextmanager
@@ -91,22 +93,27 @@ def test_bad_records_are_buried_and_all_others_merged(
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["journal", "valkey"])
 def test_a_large_backlog_is_drained_in_little_memory(
-    tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """1,000,000 records, at full length, with flat memory under 150 MB."""
-    url, journal = new_shop("large_backlog"), f"journal://{tmp_path}/journal"
-    total = 1_000_000 if FULL_LENGTH else 50_000
-    fill_journal(journal, total)
+    total = 1_000_000 if FULL_LENGTH else 30_000
+    url, intake_url = new_shop(f"large_backlog_{kind}"), f"journal://{tmp_path}/journal"
+    if kind == "journal":
+        fill_journal(intake_url, total)
+    else:
+        valkey: Valkey = request.getfixturevalue("valkey")
+        intake_url = valkey.url()
+        fill_stream(valkey, total)
     began = monotonic()
-    with drain_process(url, journal, "--once") as drain:
+    with drain_process(url, intake_url, "--once") as drain:
         peak_mb = peak_memory_mb(drain)
         assert drain.returncode == 0
-    took_s = monotonic() - began
-    rate = f"{total / took_s:,.0f} a second"
-    say(request, f"{total} records drained at {rate}, with {peak_mb:.0f} MB at most")
+    rate = f"{total / (monotonic() - began):,.0f} a second"
+    say(request, f"{kind}: {total} records drained at {rate}, with {peak_mb:.0f} MB at most")
     assert peak_mb < 150
-    assert not segments(tmp_path / "journal")
+    assert count(url, "tracker_item") == total
 
 
 def test_a_backlog_in_many_small_segments_needs_few_open_files(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from prometheus_client.registry import REGISTRY
 
 from tests.live import wait_for
 from tests.valkey import Valkey
+from tracker.intake import Unavailable
 from tracker.intake.stream import StreamIntake
 from tracker.intake.stream_entries import stream_names
 from tracker.intake.stream_reader import StreamReader
@@ -23,6 +24,14 @@ OpenReader = Callable[[StreamIntake], StreamReader]
 
 def add(product_id: str = "sku", cart_id: UUID = CART, **members: Any) -> Add:
     return Add(cart_id, product_id, **members)
+
+
+def is_refused(stream: StreamIntake, **members: str) -> bool:
+    try:
+        stream.accept(add("refused", uuid4(), **members))
+    except Unavailable:
+        return True
+    return False
 
 
 def accept_many(stream: StreamIntake, count: int) -> set[str]:

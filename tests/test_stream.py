@@ -18,6 +18,7 @@ from tests.streams import (
     OpenStream,
     accept_many,
     add,
+    is_refused,
     read_all,
     waiting,
 )
@@ -118,17 +119,24 @@ def test_wait_counts_the_replicas(
     open_stream("ack=wait:1").accept(add())
 
 
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [("max_records=10", "has reached 10 records"), ("max_age_s=1", "is older than 1 s")],
+)
 def test_a_backlog_at_its_limit_is_refused_until_there_is_room(
-    open_stream: OpenStream, open_reader: OpenReader
+    query: str,
+    says: str,
+    open_stream: OpenStream,
+    open_reader: OpenReader,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """R32"""
-    full = open_stream("max_records=10")
+    stream = open_stream(query)
     accept_many(open_stream(), 10)
-    with pytest.raises(Unavailable):
-        full.accept(add())
-    read_all(open_reader(full))
-    full._counted_at = 0  # As if the time had passed for which the last count is believed.
-    full.accept(add())
+    wait_for(lambda: is_refused(stream))
+    assert says in caplog.text
+    read_all(open_reader(stream))
+    wait_for(lambda: not is_refused(stream))
 
 
 def test_threads_share_no_connection_and_leave_them_to_the_next(

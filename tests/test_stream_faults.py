@@ -10,7 +10,15 @@ from uuid import uuid4
 import pytest
 
 from tests.live import wait_for
-from tests.streams import OpenReader, OpenStream, accept_many, add, read_all, waiting
+from tests.streams import (
+    OpenReader,
+    OpenStream,
+    accept_many,
+    add,
+    is_refused,
+    read_all,
+    waiting,
+)
 from tests.valkey import Valkey, free_port
 from tracker.intake import Unavailable
 from tracker.intake.stream import PAUSE_S, StreamIntake
@@ -19,14 +27,6 @@ pytestmark = pytest.mark.once
 pytest_plugins = ["tests.stream_fixtures"]
 
 Start = Callable[..., Valkey]
-
-
-def is_refused(stream: StreamIntake, **members: str) -> bool:
-    try:
-        stream.accept(add("refused", uuid4(), **members))
-    except Unavailable:
-        return True
-    return False
 
 
 def has_more(names: set[str], than: int) -> bool:

@@ -9,13 +9,13 @@ from urllib.parse import SplitResult
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from tracker.intake import Unavailable, first_line
+from tracker.intake import Backlog, Unavailable, first_line
 from tracker.intake.stream_entries import FIELD, encode, next_id, place_of, stream_names
 from tracker.intake.stream_server import (
     ERRORS,
     STALE,
     Server,
-    count_records,
+    backlog_of,
     keeps_a_log,
     make_groups,
     raise_if_failed,
@@ -62,7 +62,7 @@ class StreamIntake:
         self._server: Server | None = None
         self._opened_by = 0
         self._next_ids: dict[str, str] = {}
-        self._records, self._counted_at = 0, 0.0
+        self._held, self._counted_at = Backlog(bytes=0, oldest_age_s=0, records=0), 0.0
         self._paused_until = 0.0
 
     def open(self) -> None:
@@ -181,9 +181,11 @@ class StreamIntake:
         now = time.monotonic()
         if now - self._counted_at >= _ROOM_CHECKED_FOR_S:
             self._counted_at = now  # First, so that other threads do not count as well.
-            self._records = count_records(server, self.streams)
-        if self._records >= self.options.max_records:
+            self._held = backlog_of(server, self.streams)
+        if self._held.records >= self.options.max_records:
             raise NotKeptError(f"the backlog has reached {self.options.max_records} records")
+        if self._held.oldest_age_s > self.options.max_age_s:
+            raise NotKeptError(f"the backlog is older than {self.options.max_age_s} s")
 
 
 def _waiting(ack: str) -> tuple[tuple[str | int, ...], int]:

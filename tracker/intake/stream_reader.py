@@ -25,10 +25,10 @@ from tracker.intake.stream_server import (
     ERRORS,
     FullServer,
     Server,
+    backlog_of,
     count_records,
     leave_groups,
     make_groups,
-    oldest_ms,
     raise_if_failed,
 )
 from tracker.intake.stream_url import Address, Options
@@ -95,10 +95,7 @@ class StreamReader:
 
     def backlog(self) -> Backlog:
         with self._reaching() as server:
-            records = count_records(server, self._streams)
-            oldest = oldest_ms(server, self._streams)
-        age_s = 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
-        return Backlog(bytes=0, oldest_age_s=age_s, records=records)
+            return backlog_of(server, self._streams)
 
     def is_empty(self) -> bool:
         """See Source.is_empty. What a dead drain has read is waited for until it can be claimed."""

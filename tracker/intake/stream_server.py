@@ -1,7 +1,8 @@
 """The Valkey or Redis server, Sentinel's or a cluster's, that holds the streams."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from tracker.intake import Backlog
 from tracker.intake.stream_entries import GROUP, split_id
 from tracker.intake.stream_url import Address, Options
 
@@ -143,16 +145,16 @@ def count_records(server: Server, streams: Iterable[str]) -> int:
     return sum(lengths)
 
 
-def oldest_ms(server: Server, streams: Iterable[str]) -> int | None:
-    """When the oldest entry was accepted, by the server's clock. None if there is none.
-
-    Raises ERRORS.
-    """
+def backlog_of(server: Server, streams: Sequence[str]) -> Backlog:
+    """What these streams hold. Raises ERRORS."""
+    records = count_records(server, streams)
     found = [
         reply for _, reply in server.ask(streams, lambda pipe, name: pipe.xrange(name, count=1))
     ]
     raise_if_failed(*found)
-    return min((split_id(entries[0][0])[0] for entries in found if entries), default=None)
+    oldest_ms = [split_id(entries[0][0])[0] for entries in found if entries]
+    age_s = max(0.0, time.time() - min(oldest_ms) / 1000) if oldest_ms else 0.0
+    return Backlog(bytes=0, oldest_age_s=age_s, records=records)
 
 
 def leave_groups(server: Server, streams: Iterable[str], consumer: str) -> None:

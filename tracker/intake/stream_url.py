@@ -13,6 +13,7 @@ _FORMS = {
     "streams": (r"[1-9]\d{0,3}", "a whole number from 1 to 9999"),
     "ack": (r"none|waitaof|wait:[1-9]\d?", "none, waitaof or wait:N"),
     "max_records": (r"[1-9]\d{0,17}", "a whole number above 0"),
+    "max_age_s": (r"[1-9]\d{0,8}", "a whole number above 0"),
     "claim_ms": (r"[1-9]\d{0,8}", "a whole number above 0"),
     "cluster": (r"[01]", "0 or 1"),
     "sentinel": (r"[\w.-]+", "the name under which the Sentinels know the server"),
@@ -30,6 +31,7 @@ class Options:
     streams: int = 16
     ack: str = "none"
     max_records: int = 10_000_000
+    max_age_s: int = 86_400
     claim_ms: int = 30_000
     cluster: int = 0
     sentinel: str = ""

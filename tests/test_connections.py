@@ -67,9 +67,13 @@ def test_hundreds_of_pipelined_requests_are_all_answered(live: Server, first: by
 
 
 def test_a_client_that_stops_sending_gets_all_its_answers(live: Server) -> None:
-    """Only the last one says that the connection ends; a client reads none after that."""
+    """None but the last may say that the connection ends: a client reads none after that.
+
+    The last says it if the end was seen in time; the requests may be answered before it comes.
+    """
     replies = answers(live, LOGIN + LOGIN + LIVEZ, half_close=True)
-    assert [reply.headers.get("Connection") for reply in replies] == [None, None, "close"]
+    assert [reply.status for reply in replies] == [200] * 3
+    assert [reply.headers.get("Connection") for reply in replies[:2]] == [None, None]
 
 
 @pytest.mark.parametrize(

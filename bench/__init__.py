@@ -1,0 +1,1 @@
+"""Measurements beside peers; not part of the tests. `script/bench` runs them."""

@@ -6,8 +6,10 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
+from core.handler import Application
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 try:
-    application = get_wsgi_application()
+    application = Application(get_wsgi_application())
 except ImproperlyConfigured as error:
     sys.exit(f"cart-tracker: {error}")

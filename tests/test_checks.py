@@ -43,7 +43,7 @@ def test_e003_finds_a_cookie_that_browsers_drop(monkeypatch: pytest.MonkeyPatch)
     """R8"""
     from middleware import cart_id
 
-    monkeypatch.setattr(cart_id, "_PLAIN", cart_id._morsel_class({"samesite": "None"}))
+    monkeypatch.setattr(cart_id, "_PLAIN", cart_id._prepared({"samesite": "None"}))
     assert found() == ["tracker.E003"]
 
 

@@ -55,7 +55,7 @@ def test_a_shops_page_can_read_that_the_tracker_failed(
     client: Client, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """R33"""
-    monkeypatch.setattr("middleware.storefront.resolve", fail)
+    monkeypatch.setattr("middleware.storefront._resolve", fail)
     client.raise_request_exception = False
     response = client.post(path, HTTP_ORIGIN=SHOP)
     assert response.status_code == 500

@@ -37,7 +37,7 @@ def items(request: HttpRequest) -> HttpResponse:
     ACCEPT_SECONDS.observe(perf_counter() - begin)
     ACCEPTED.inc()
     return HttpResponse(
-        f'{{"cart_id": "{cart_id}"}}',
+        b'{"cart_id": "%b"}' % str(cart_id).encode(),
         headers={"Content-Type": "application/json", "Cache-Control": "no-store"},
     )
 

@@ -73,7 +73,8 @@ class Door:
                 on_loop(connection.write_response, environ, *started, b"".join(result))
             else:
                 self._stream(environ, connection, started, result, on_loop)
-            result.close()  # type: ignore[attr-defined]  # Django's responses all have it.
+            if hasattr(result, "close"):
+                result.close()
         except Exception:
             log.exception("the application raised, or its answer broke off")
             on_loop(connection.transport.abort)

@@ -82,6 +82,9 @@ class DatabaseIntake:
 
 
 def _store(add: Add) -> None:
+    # What Django does between requests, and the storefront's short way does not: CONN_MAX_AGE.
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
     # Django would ask a kept connection for a sign of life first: a round trip on every reply.
     connection.health_check_done = True  # type: ignore[attr-defined]
     connection.ensure_connection()
@@ -93,7 +96,9 @@ def _limit() -> AbstractContextManager[None]:
     """SQLite keeps its own limit, the time that it waits for a lock."""
     if connection.vendor != "postgresql":
         return nullcontext()
-    return watchdog().limit(connection.connection.fileno(), settings.STORE_TIMEOUT_S)
+    with connection.wrap_database_errors:
+        socket = connection.connection.fileno()
+    return watchdog().limit(socket, settings.STORE_TIMEOUT_S)
 
 
 def _let_go() -> bool:

@@ -2,8 +2,10 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from tests.live import Server, wait_for
+from tracker import metrics
 
 CART = "6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10"
 
@@ -32,8 +35,7 @@ def test_the_numbers_are_those_of_all_processes(
     def page() -> str:
         return live.request("GET", "/metrics").body.decode()
 
-    wait_for(lambda: number(page(), "drained_total") == 20)
-    assert number(page(), "accepted_total") == 20
+    wait_for(lambda: number(page(), "drained_total") == number(page(), "accepted_total") == 20)
     assert number(page(), 'refused_total{code="blank"}') == 1
     assert number(page(), 'refused_total{code="out_of_range"}') == 1
     assert number(page(), 'merged_total{outcome="inserted"}') == 1
@@ -41,6 +43,31 @@ def test_the_numbers_are_those_of_all_processes(
     assert number(page(), "backlog_bytes") > 0
     assert number(page(), "backlog_records") == 20  # Their segments still grow.
     assert "cart_tracker_batch_records_bucket" in page()
+
+
+def test_the_numbers_are_exact_however_many_threads_count(client: Client) -> None:
+    """Each counts for itself, without a lock; what is shown is the sum."""
+    before = counted(client)
+
+    def accept() -> None:
+        for _ in range(5000):
+            metrics.accepted(perf_counter() - 0.03)
+
+    threads = [threading.Thread(target=accept) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        metrics.show_accepted()
+    total, slow, seconds = (now - then for now, then in zip(counted(client), before, strict=True))
+    assert (total, slow) == (40_000, 40_000)
+    assert seconds == pytest.approx(1200, rel=0.5)
+
+
+def counted(client: Client) -> tuple[float, float, float]:
+    """All adds, those that took from 10 to 50 ms, and the seconds of all."""
+    page = client.get("/metrics").content.decode()
+    fast, slow = (number(page, f'accept_seconds_bucket{{le="{le}"}}') for le in (0.01, 0.05))
+    return number(page, "accepted_total"), slow - fast, number(page, "accept_seconds_sum")
 
 
 def test_a_worker_that_stops_leaves_its_journal_on_the_disk(

@@ -5,7 +5,10 @@ whichever of them is asked for /metrics adds up.
 """
 
 import os
+import threading
+from bisect import bisect_left
 from collections.abc import Iterator
+from time import perf_counter
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
@@ -19,6 +22,7 @@ from middleware.problem import Problem, refused
 from tracker import intake
 
 _PREFIX = "cart_tracker"
+SHOW_EVERY_S = 1.0
 
 ACCEPTED = Counter(f"{_PREFIX}_accepted", "Adds that were answered 200.")
 REFUSED = Counter(f"{_PREFIX}_refused", "Faults of refused requests, by code.", ["code"])
@@ -47,6 +51,67 @@ BATCH_SECONDS = Histogram(
     "Time to merge one batch.",
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
 )
+
+
+class _Tally:
+    """What one thread has accepted: how many in each bucket of the histogram, and their seconds."""
+
+    def __init__(self) -> None:
+        self.buckets = [0] * len(_BOUNDS)
+        self.total_s = 0.0
+        self._shown = self.buckets.copy(), 0.0
+
+    def show(self) -> None:
+        """Put what has been added since the last time into the library's numbers."""
+        shown, shown_s = self._shown
+        buckets, total_s = self.buckets.copy(), self.total_s
+        self._shown = buckets, total_s
+        ACCEPTED.inc(sum(buckets) - sum(shown))
+        ACCEPT_SECONDS._sum.inc(total_s - shown_s)  # noqa: SLF001  It has no way to observe many.
+        for number, (now, before) in enumerate(zip(buckets, shown, strict=True)):
+            if now > before:
+                ACCEPT_SECONDS._buckets[number].inc(now - before)  # noqa: SLF001
+
+
+class _OfThread(threading.local):
+    """A thread writes to its own tally alone, so that no request needs a lock."""
+
+    def __init__(self) -> None:
+        self.tally = _Tally()
+        _tallies.append(self.tally)
+
+
+_BOUNDS: list[float] = ACCEPT_SECONDS._upper_bounds  # noqa: SLF001
+_tallies: list[_Tally] = []
+_mine = _OfThread()
+_showing = threading.Lock()
+_show_at = 0.0
+
+
+def accepted(begin: float) -> None:
+    """Count an add that was made durable, which began at that time of `perf_counter`.
+
+    A counter and a histogram of the library cost 4.5 µs, a tenth of the whole request: three writes
+    to files that all processes map, each under a lock. This costs 0.5.
+    """
+    end = perf_counter()
+    tally = _mine.tally
+    tally.buckets[bisect_left(_BOUNDS, end - begin)] += 1
+    tally.total_s += end - begin
+    if end >= _show_at:
+        show_accepted()
+
+
+def show_accepted() -> None:
+    """Bring /metrics up to date with what this process has accepted.
+
+    `serve` does it once a second: the last adds before a pause must not be left out.
+    """
+    global _show_at  # noqa: PLW0603
+    with _showing:
+        _show_at = perf_counter() + SHOW_EVERY_S
+        for tally in _tallies:
+            tally.show()
 
 
 def _count_refusal(*, problem: Problem, **kwargs: object) -> None:
@@ -85,6 +150,7 @@ class _BacklogCollector(Collector):
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """GET /metrics, in Prometheus' text format."""
+    show_accepted()
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

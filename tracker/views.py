@@ -8,8 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from middleware.problem import Problem, no_content
 from middleware.request import json_body
-from tracker import intake
-from tracker.metrics import ACCEPT_SECONDS, ACCEPTED
+from tracker import intake, metrics
 from tracker.payload import parse_add
 
 RETRY_AFTER_S = 2
@@ -34,8 +33,7 @@ def items(request: HttpRequest) -> HttpResponse:
         intake.current().accept(add)
     except intake.Unavailable:
         raise _UNAVAILABLE from None
-    ACCEPT_SECONDS.observe(perf_counter() - begin)
-    ACCEPTED.inc()
+    metrics.accepted(begin)
     return HttpResponse(
         b'{"cart_id": "%b"}' % str(cart_id).encode(),
         headers={"Content-Type": "application/json", "Cache-Control": "no-store"},

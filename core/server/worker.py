@@ -12,7 +12,7 @@ import uvloop
 from django.conf import settings
 
 from core.server.door import Door
-from tracker import intake
+from tracker import intake, metrics
 
 STOP_WITHIN_S = 4
 CLOSE_WITHIN_S = 0.5  # The disk may be what hangs.
@@ -51,11 +51,21 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
     gc.collect()
     gc.freeze()
     server = await loop.create_server(door, sock=listener, backlog=listener_backlog())
+    counting = asyncio.create_task(_show_numbers())
     lifeline.send(b"ready")
     await stop.wait()
     loop.remove_reader(lifeline)  # Its end can be read for ever: the loop would spin.
     server.close()
     await door.stop(within_s=STOP_WITHIN_S)
+    counting.cancel()
+    metrics.show_accepted()
+
+
+async def _show_numbers() -> None:
+    """/metrics may be asked of another process, which sees only what this one has shown."""
+    while True:
+        await asyncio.sleep(metrics.SHOW_EVERY_S)
+        metrics.show_accepted()
 
 
 def _inline_paths() -> frozenset[str]:

@@ -27,7 +27,7 @@ class AccessMiddleware:
         self._process = secrets.token_hex(6)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not is_items(request):
+        if not is_items(request.path_info):
             return self.get_response(request)
         request_id = request.META.get("HTTP_X_REQUEST_ID", "")
         if not _ACCEPTABLE.fullmatch(request_id):

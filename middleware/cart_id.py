@@ -45,7 +45,7 @@ class CartIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not is_items(request):
+        if not is_items(request.path_info):
             return self.get_response(request)
         cart_id = _from_cookies(request.META.get("HTTP_COOKIE", "")) or _from_body(request)
         request.cart_id = cart_id = cart_id or uuid4()  # type: ignore[attr-defined]

@@ -29,7 +29,7 @@ class CorsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not is_items(request):
+        if not is_items(request.path_info):
             return self.get_response(request)
         origin = request.META.get("HTTP_ORIGIN")
         if origin is None:

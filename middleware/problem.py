@@ -85,9 +85,8 @@ def no_content(headers: dict[str, str]) -> HttpResponse:
     return response
 
 
-def is_items(request: HttpRequest) -> bool:
+def is_items(path: str) -> bool:
     """Whether this is the storefront's endpoint, or an address below it that does not exist."""
-    path = request.path_info
     return path == ITEMS_PREFIX or path.startswith(ITEMS_PREFIX + "/")
 
 
@@ -99,7 +98,7 @@ class ProblemMiddleware:
         self._allowed: set[str | None] = set()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not is_items(request):
+        if not is_items(request.path_info):
             return self.get_response(request)
         if not self._is_allowed(request):
             return _HOST_NOT_ALLOWED.response()

@@ -27,7 +27,7 @@ class StorefrontMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not is_items(request) and request.path_info not in _PROBES:
+        if not is_items(request.path_info) and request.path_info not in _PROBES:
             return self.get_response(request)
         match = request.resolver_match = _resolve(request.path_info)
         try:

@@ -13,9 +13,8 @@ from core.server.requests import (
     Environ,
     FailedBody,
     RequestReader,
-    is_items,
 )
-from middleware.problem import Problem
+from middleware.problem import Problem, is_items
 from middleware.request import body_incomplete, body_timeout
 
 if TYPE_CHECKING:
@@ -187,7 +186,7 @@ class Connection(asyncio.Protocol):
         environ, in_body = self._reader.environ, self._reader.in_body
         self._reader.environ = None
         self._deaf = True
-        if in_body and environ is not None and is_items(environ):
+        if in_body and environ is not None and is_items(environ["PATH_INFO"]):
             # Without a length, the application reads the input itself, and sees its own error.
             environ.pop("CONTENT_LENGTH", None)
             environ["wsgi.input_terminated"] = True

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 import httptools
 
-from middleware.problem import ITEMS_PREFIX, Problem
+from middleware.problem import Problem, is_items
 from middleware.request import MAX_BODY_BYTES, BodyError, body_too_large
 
 Environ = dict[str, Any]
@@ -127,7 +127,7 @@ class RequestReader:
         environ["PATH_INFO"], environ["QUERY_STRING"] = path, query
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self._max_body_bytes = MAX_BODY_BYTES if is_items(environ) else self._max_upload_bytes
+        self._max_body_bytes = MAX_BODY_BYTES if is_items(path) else self._max_upload_bytes
         if not _is_served(version, environ):
             self._fail(MALFORMED)
         self.in_body = True
@@ -204,12 +204,6 @@ class FailedBody(BytesIO):
         raise BodyError(self.problem)
 
     readline = read
-
-
-def is_items(environ: Environ) -> bool:
-    """Whether the limits and the promises of the storefront's endpoint apply."""
-    path: str = environ["PATH_INFO"]
-    return path == ITEMS_PREFIX or path.startswith(ITEMS_PREFIX + "/")
 
 
 def _is_served(version: str, environ: Environ) -> bool:

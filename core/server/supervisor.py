@@ -16,6 +16,8 @@ READY_WITHIN_S = 30
 STOP_WITHIN_S = 5
 # A process that dies at once would otherwise be restarted in a busy loop.
 RESTART_PAUSE_S = 1.0
+# How many connections the kernel holds until they are accepted; it caps this by somaxconn.
+LISTEN_BACKLOG = 2048
 
 
 @dataclass
@@ -141,6 +143,6 @@ class Supervisor:
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket that child processes can inherit. Raises OSError if it can't be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=2048)
+    listener = socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
     os.set_inheritable(listener.fileno(), True)
     return listener

@@ -12,6 +12,7 @@ import uvloop
 from django.conf import settings
 
 from core.server.door import Door
+from core.server.supervisor import LISTEN_BACKLOG
 from tracker import intake, metrics
 
 STOP_WITHIN_S = 4
@@ -50,7 +51,7 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
     # What the start has made stays for ever: the collector need not look through it again.
     gc.collect()
     gc.freeze()
-    server = await loop.create_server(door, sock=listener, backlog=listener_backlog())
+    server = await loop.create_server(door, sock=listener, backlog=LISTEN_BACKLOG)
     counting = asyncio.create_task(_show_numbers())
     lifeline.send(b"ready")
     await stop.wait()
@@ -80,8 +81,3 @@ def _raise_file_limit() -> None:
     """Every connection is an open file, and the usual soft limit is 1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def listener_backlog() -> int:
-    """How many connections the kernel holds until they are accepted; it caps this by somaxconn."""
-    return 2048

@@ -1,6 +1,5 @@
 """HTTP, and nothing else: which method, which answer (R17, R30, R32)."""
 
-from time import perf_counter
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -8,7 +7,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from middleware.problem import Problem, no_content
 from middleware.request import json_body
-from tracker import intake, metrics
+from tracker.intake import Unavailable
+from tracker.intake.group import accept
 from tracker.payload import parse_add
 
 RETRY_AFTER_S = 2
@@ -28,12 +28,10 @@ def items(request: HttpRequest) -> HttpResponse:
         raise _METHOD_NOT_ALLOWED
     cart_id: UUID = request.cart_id  # type: ignore[attr-defined]  # CartIdMiddleware put it there.
     add = parse_add(cart_id, json_body(request))
-    begin = perf_counter()
     try:
-        intake.current().accept(add)
-    except intake.Unavailable:
+        accept(request.META, add)
+    except Unavailable:
         raise _UNAVAILABLE from None
-    metrics.accepted(begin)
     return HttpResponse(
         b'{"cart_id": "%b"}' % str(cart_id).encode(),
         headers={"Content-Type": "application/json", "Cache-Control": "no-store"},

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from core.server.answer import is_chunked, sends_body
 from core.server.connection import Connection
+from core.server.group_commit import GroupCommit
 from core.server.requests import Environ
 
 # Static files are smaller; anybody may ask for them, and as many clients as there are threads,
@@ -26,7 +27,8 @@ class Door:
     """Makes the connections (it is their factory), runs the application for them.
 
     The application runs on the event loop for `inline_paths`, where nothing blocks, and on one of
-    `threads` threads for all others: so there are as many database connections as threads.
+    `threads` threads for all others: so there are as many database connections as threads. With
+    `group_commit`, the answers of the former wait for their group (core/server/group_commit.py).
     """
 
     def __init__(
@@ -36,10 +38,14 @@ class Door:
         inline_paths: frozenset[str],
         threads: int,
         max_upload_bytes: int,
+        group_commit: Literal["inline", "thread"] | None = None,
     ) -> None:
         self._application = application
         self._inline_paths = inline_paths
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="door")
+        self._group_commit = (
+            GroupCommit(self, blocks=group_commit == "thread") if group_commit else None
+        )
         self.max_upload_bytes = max_upload_bytes
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
@@ -58,14 +64,20 @@ class Door:
             connection.overdue()
 
     def run(self, environ: Environ, connection: Connection) -> None:
-        """Answer one request: at once, or on a thread."""
-        if environ["PATH_INFO"] in self._inline_paths:
-            self._answer(environ, connection, on_loop=_at_once)
+        """Answer one request: at once, with a group of others, or on a thread."""
+        if environ["PATH_INFO"] not in self._inline_paths:
+            self.run_on_thread(environ, connection)
+        elif self._group_commit is None:
+            self.answer(environ, connection, on_loop=_at_once)
         else:
-            on_loop = self.loop.call_soon_threadsafe
-            self._pool.submit(self._answer, environ, connection, on_loop=on_loop)
+            self._group_commit.run(environ, connection)
 
-    def _answer(self, environ: Environ, connection: Connection, *, on_loop: Any) -> None:
+    def run_on_thread(self, environ: Environ, connection: Connection) -> None:
+        on_loop = self.loop.call_soon_threadsafe
+        self._pool.submit(self.answer, environ, connection, on_loop=on_loop)
+
+    def answer(self, environ: Environ, connection: Connection, *, on_loop: Any) -> None:
+        """Call the application; `on_loop` gets each call that is to be made on the loop."""
         started: list[Any] = ["500 Internal Server Error", []]
         try:
             result = self._application(environ, partial(_start, started))

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import threading
+from typing import Literal
 
 import uvloop
 from django.conf import settings
@@ -46,6 +47,7 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
         inline_paths=_inline_paths(),
         threads=threads,
         max_upload_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        group_commit=_group_commit(),
     )
     _raise_file_limit()
     # What the start has made stays for ever: the collector need not look through it again.
@@ -70,11 +72,19 @@ async def _show_numbers() -> None:
 
 
 def _inline_paths() -> frozenset[str]:
-    """Where the application waits for nothing outside this process."""
+    """Where the application itself waits for nothing outside this process."""
     inline = {"/livez"}
-    if settings.SERVES_STOREFRONT and not intake.current().blocks:
+    if settings.SERVES_STOREFRONT and (intake.current().groups or not intake.current().blocks):
         inline |= {"/items", "/items/"}
     return frozenset(inline)
+
+
+def _group_commit() -> Literal["inline", "thread"] | None:
+    """Where the wait for a group of adds is done, if the intake takes groups."""
+    current = intake.current()
+    if not (settings.SERVES_STOREFRONT and current.groups):
+        return None
+    return "thread" if current.blocks else "inline"
 
 
 def _raise_file_limit() -> None:

@@ -34,10 +34,14 @@ class Intake(Protocol):
     blocks: bool
     """Whether `accept` waits for another process or for the disk: then it runs on a thread."""
 
-    def accept(self, add: Add) -> None:
-        """Make the add durable, as durable as this intake's row of the README's table says.
+    groups: bool
+    """Whether `accept` costs little more for many adds than for one: then the server collects."""
 
-        Returns once a 200 may be sent. Raises Unavailable, within STORE_TIMEOUT_S, when it can't.
+    def accept(self, *adds: Add) -> None:
+        """Make adds durable, as durable as this intake's row of the README's table says.
+
+        Of one item, the last counts. Returns once their 200s may be sent. Raises Unavailable,
+        within STORE_TIMEOUT_S, when it can't; then none, some or all of them may be stored.
         Accepting an add twice leaves the same rows as accepting it once.
         """
 

@@ -30,6 +30,7 @@ class DatabaseIntake:
     """
 
     blocks = True
+    groups = False
 
     def __init__(self, url: SplitResult) -> None:
         if url.netloc or url.path.strip("/") or url.query:
@@ -38,8 +39,12 @@ class DatabaseIntake:
             )
         self._paused_until = 0.0
 
-    def accept(self, add: Add) -> None:
-        """See Intake.accept. One transaction; on PostgreSQL, one round trip."""
+    def accept(self, *adds: Add) -> None:
+        """See Intake.accept. For each, one transaction; on PostgreSQL, one round trip."""
+        for add in adds:
+            self._accept(add)
+
+    def _accept(self, add: Add) -> None:
         begin = time.monotonic()
         if begin < self._paused_until:
             raise Unavailable

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import SplitResult
@@ -39,6 +40,8 @@ class JournalIntake:
     Raises ImproperlyConfigured if the directory can't be used.
     """
 
+    groups = True
+
     def __init__(self, url: SplitResult) -> None:
         if url.netloc or not url.path.strip("/"):
             raise ImproperlyConfigured("INTAKE_URL: write journal:///absolute/directory.")
@@ -49,12 +52,12 @@ class JournalIntake:
         self._lock = threading.Lock()
         os.register_at_fork(after_in_child=self._forget_writer)
 
-    def accept(self, add: Add) -> None:
-        """See Intake.accept."""
+    def accept(self, *adds: Add) -> None:
+        """See Intake.accept. One write for all, and with `sync=always` one wait for the disk."""
         try:
             with self._lock:
                 writer = self._open_writer()
-                number = writer.append(add)
+                number = writer.append(adds)
             if self.blocks:
                 writer.sync(number)
         except OSError as error:
@@ -110,11 +113,11 @@ class JournalIntake:
         self._lock = threading.Lock()
 
 
-def _write(file: int, line: bytes) -> None:
+def _write(file: int, lines: bytes) -> None:
     """One write, all of it. Raises OSError for a part of it: the disk is full, most likely."""
-    written = os.write(file, line)
-    if written < len(line):
-        raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes could be written")
+    written = os.write(file, lines)
+    if written < len(lines):
+        raise OSError(errno.ENOSPC, f"only {written} of {len(lines)} bytes could be written")
 
 
 class Writer:
@@ -142,24 +145,27 @@ class Writer:
         if options.sync == "interval":
             threading.Thread(target=self._sync_often, name="journal-sync", daemon=True).start()
 
-    def append(self, add: Add) -> int:
-        """Write one record, whole or not at all; returns its number, for `sync`.
+    def append(self, adds: Sequence[Add]) -> int:
+        """Write records, all or none; returns the last one's number, for `sync`.
 
-        Raises OSError if it could not be written; then the file is as it was before. One caller at
-        a time.
+        Raises OSError if they could not be written; then the file is as it was before. One caller
+        at a time.
         """
-        version = self._clock.next()
-        self._require_room(version)
-        line, file = dump(add, version), self._file
-        if file is None or self._is_full(version):
-            file = self._rotate(version)
+        first = self._clock.next()
+        self._require_room(first)
+        lines = dump(adds[0], first)
+        for add in adds[1:]:
+            lines += dump(add, self._clock.next())
+        file = self._file
+        if file is None or self._is_full(first):
+            file = self._rotate(first)
         try:
-            _write(file, line)
+            _write(file, lines)
         except OSError:
             self._repair(file)
             raise
-        self._size += len(line)
-        self._appended += 1
+        self._size += len(lines)
+        self._appended += len(adds)
         return self._appended
 
     def sync(self, number: int) -> None:

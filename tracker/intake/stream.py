@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
 
@@ -14,6 +15,7 @@ from tracker.intake.stream_entries import FIELD, encode, next_id, place_of, stre
 from tracker.intake.stream_server import (
     ERRORS,
     STALE,
+    Node,
     Server,
     backlog_of,
     keeps_a_log,
@@ -39,6 +41,9 @@ PAUSE_S = 1
 _ROOM_CHECKED_FOR_S = 0.25
 
 
+Entry = tuple[str, Add]  # With its stream's name.
+
+
 class NotKeptError(Exception):
     """The server is well, and yet no 200 may be sent."""
 
@@ -53,6 +58,7 @@ class StreamIntake:
     """
 
     blocks = True
+    groups = True
 
     def __init__(self, url: SplitResult) -> None:
         self.options = Options.parse(url.query)
@@ -75,17 +81,17 @@ class StreamIntake:
         except ERRORS as error:
             raise Unavailable(first_line(error)) from error
 
-    def accept(self, add: Add) -> None:
-        """See Intake.accept. One round trip."""
+    def accept(self, *adds: Add) -> None:
+        """See Intake.accept. One round trip; in a cluster, one to each of its nodes."""
         begin = time.monotonic()
         if begin < self._paused_until:
             raise Unavailable
         try:
-            self._append_at_last(add, until=begin + _QUICKLY * settings.STORE_TIMEOUT_S)
+            self._append_at_last(adds, until=begin + _QUICKLY * settings.STORE_TIMEOUT_S)
         except (*ERRORS, NotKeptError, ImproperlyConfigured) as error:
             if time.monotonic() - begin > _QUICKLY * settings.STORE_TIMEOUT_S:
                 self._paused_until = time.monotonic() + PAUSE_S
-            log.warning("add not stored: %s", first_line(error))
+            log.warning("%s adds not stored: %s", len(adds), first_line(error))
             raise Unavailable from error
 
     def check(self) -> None:
@@ -135,41 +141,56 @@ class StreamIntake:
         self._server, self._opened_by = server, os.getpid()
         return server
 
-    def _append_at_last(self, add: Add, *, until: float) -> None:
-        """Try again, once, if the server has been restarted or replaced since the last add.
+    def _append_at_last(self, adds: Sequence[Add], *, until: float) -> None:
+        """Try again, once, if the server has been restarted or replaced since the last time.
 
-        That the add may have been stored already does no harm.
+        That some may have been stored already does no harm.
         """
         server = self._opened()
         self._require_room(server)
         try:
-            self._append(server, add)
+            self._append(server, adds)
         except STALE:
             if time.monotonic() > until:
                 raise
             server.renew()
-            self._append(server, add)
+            self._append(server, adds)
 
-    def _append(self, server: Server, add: Add) -> None:
+    def _append(self, server: Server, adds: Sequence[Add]) -> None:
+        """Raises ERRORS or NotKeptError."""
+        by_node: dict[Node, list[Entry]] = {}
+        for add in adds:
+            stream = self.streams[place_of(add.cart_id, len(self.streams))]
+            by_node.setdefault(server.node(stream), []).append((stream, add))
+        for node, entries in by_node.items():
+            self._append_to(node, entries)
+
+    def _append_to(self, node: Node, entries: list[Entry]) -> None:
         """Raises ERRORS or NotKeptError.
 
         The replies are looked at here, because the errors that the client itself raises from a
         pipeline quote the command, and no cart id may come into the log.
         """
-        stream = self.streams[place_of(add.cart_id, len(self.streams))]
-        entry_id = self._next_ids.pop(stream, "*")
-        pipeline: Any = server.node(stream).pipeline(transaction=False)
-        pipeline.xadd(stream, {FIELD: encode(add)}, id=entry_id)
+        pipeline: Any = node.pipeline(transaction=False)
+        ids = [self._next_ids.pop(stream, "*") for stream, _ in entries]
+        for (stream, add), entry_id in zip(entries, ids, strict=True):
+            pipeline.xadd(stream, {FIELD: encode(add)}, id=entry_id)
         if self._wait:
             pipeline.execute_command(*self._wait)
-        added, *waited = pipeline.execute(raise_on_error=False)
-        if isinstance(added, Exception) and entry_id != "*":
-            self._append(server, add)  # Others have moved this stream on further already.
-            return
-        raise_if_failed(added, *waited)
+        replies = pipeline.execute(raise_on_error=False)
+        added, waited = replies[: len(entries)], replies[len(entries) :]
+        again = []  # Those whose stream others have moved on further already.
+        for entry, entry_id, reply in zip(entries, ids, added, strict=True):
+            if isinstance(reply, Exception) and entry_id != "*":
+                again.append(entry)
+                continue
+            raise_if_failed(reply)
+            if wanted := next_id(reply):
+                self._next_ids[entry[0]] = wanted
+        raise_if_failed(*waited)
         self._require_copies(waited)
-        if wanted := next_id(added):
-            self._next_ids[stream] = wanted
+        if again:
+            self._append_to(node, again)
 
     def _require_copies(self, waited: list[Any]) -> None:
         for reply in waited:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
 # What a restart, a fail-over or a moved slot causes: looking for the server again may help.
 STALE = (exceptions.ConnectionError, exceptions.ReadOnlyError, exceptions.AskError)
+Node = Redis  # One server's client.
 FullServer = exceptions.OutOfMemoryError
 
 # Parts of STORE_TIMEOUT_S. A host's name may have two addresses to try.

@@ -1,0 +1,101 @@
+"""Group commit: the adds of one turn of the event loop become durable with one wait."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from core.server.connection import Connection
+from core.server.requests import Environ
+from tracker.intake import Unavailable
+from tracker.intake.group import KEY, Group
+
+if TYPE_CHECKING:
+    from core.server.door import Door
+
+
+log = logging.getLogger(__name__)
+
+
+class Held(NamedTuple):
+    """A request whose answer is ready, and waits for its group: the calls that send it."""
+
+    environ: Environ
+    connection: Connection
+    sending: list[tuple[Any, ...]]
+
+
+class GroupCommit:
+    """Runs requests on the loop and holds their answers until their adds are durable.
+
+    While one group is being made durable, the next one gathers: so its size follows the load, from
+    one add to as many as there are clients. With `blocks`, the wait is on a thread of its own. All
+    methods are called on the loop, but for `_accept_on_thread`.
+
+    Against one wait for each add, on a thread for each or inline (16 connections, one core for the
+    server, medians of 3): 2.4 times the requests a second with `sync=always`, 2.1 with Valkey, 1.2
+    with `sync=interval`, which saves nothing but writes.
+    """
+
+    def __init__(self, door: "Door", *, blocks: bool) -> None:
+        self._door = door
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit") if blocks else None
+        self._group, self._held = Group(), list[Held]()
+        self._is_committing = False
+
+    def run(self, environ: Environ, connection: Connection) -> None:
+        size, sending = len(self._group), list[tuple[Any, ...]]()
+        environ[KEY] = self._group
+        self._door.answer(environ, connection, on_loop=lambda *call: sending.append(call))
+        if len(self._group) == size:
+            _send(sending)  # It was refused: nothing to wait for.
+            return
+        self._held.append(Held(environ, connection, sending))
+        if not self._is_committing:
+            self._is_committing = True
+            self._door.loop.call_soon(self._commit)
+
+    def _commit(self) -> None:
+        group, held = self._group, self._held
+        self._group, self._held = Group(), []
+        if self._thread is None:
+            self._finish(held, is_durable=_accept(group))
+        else:
+            self._thread.submit(self._accept_on_thread, group, held)
+
+    def _accept_on_thread(self, group: Group, held: list[Held]) -> None:
+        is_durable = _accept(group)
+        self._door.loop.call_soon_threadsafe(lambda: self._finish(held, is_durable=is_durable))
+
+    def _finish(self, held: list[Held], *, is_durable: bool) -> None:
+        self._is_committing = bool(self._held)
+        if self._held:
+            self._door.loop.call_soon(self._commit)
+        for each in held:
+            if is_durable:
+                _send(each.sending)
+            else:
+                self._run_alone(each)
+
+    def _run_alone(self, held: Held) -> None:
+        """Once more, from the beginning and without a group: that gives the 503, or its add a
+        second chance. That its add may be stored already does no harm.
+        """
+        del held.environ[KEY]
+        held.environ["wsgi.input"].seek(0)
+        self._door.run_on_thread(held.environ, held.connection)
+
+
+def _accept(group: Group) -> bool:
+    try:
+        group.accept()
+    except Unavailable:
+        return False
+    except Exception:
+        log.exception("a group of adds failed")  # Each by itself will show why.
+        return False
+    return True
+
+
+def _send(sending: list[tuple[Any, ...]]) -> None:
+    for call, *args in sending:
+        call(*args)

@@ -1,0 +1,46 @@
+"""Adds that are made durable together: the requests of one turn of the server's loop."""
+
+from time import perf_counter
+from typing import Any
+
+from tracker import intake, metrics
+from tracker.payload import Add
+
+# In a WSGI environ: the group to which the server invites this request's add. It holds the reply
+# until the group is durable.
+KEY = "cart_tracker.group"
+
+
+class Group:
+    """Collects adds, then makes all of them durable with one wait."""
+
+    def __init__(self) -> None:
+        self._adds: list[Add] = []
+        self._begun: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._adds)
+
+    def join(self, add: Add) -> None:
+        self._begun.append(perf_counter())
+        self._adds.append(add)
+
+    def accept(self) -> None:
+        """Raises intake.Unavailable; see Intake.accept."""
+        intake.current().accept(*self._adds)
+        for begin in self._begun:
+            metrics.accepted(begin)
+
+
+def accept(environ: dict[str, Any], add: Add) -> None:
+    """Make an add durable; or leave that to the server, if it has invited this request to a group.
+
+    Raises intake.Unavailable.
+    """
+    group: Group | None = environ.get(KEY)
+    if group is not None:
+        group.join(add)
+        return
+    begin = perf_counter()
+    intake.current().accept(add)
+    metrics.accepted(begin)

@@ -124,7 +124,7 @@ def fold(records: Iterable[Record]) -> list[Row]:
             _absorb(rows[key], row)
         else:
             rows[key] = row
-    return sorted(rows.values(), key=lambda row: row.id)
+    return sorted(rows.values(), key=lambda row: row.id.int)
 
 
 def _row(record: Record) -> Row:
@@ -169,7 +169,7 @@ def _carts(rows: list[Row]) -> list[CartRow]:
         else:
             cart.first_version = min(_known(cart.first_version), _known(row.first_version))
             cart.last_version = max(_known(cart.last_version), _known(row.last_version))
-    return sorted(carts.values(), key=lambda cart: cart.id)
+    return sorted(carts.values(), key=lambda cart: cart.id.int)
 
 
 def _as_json(rows: list[Any]) -> str:

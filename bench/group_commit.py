@@ -19,7 +19,7 @@ from uuid import uuid4
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 
-import django  # noqa: E402  The settings come first.
+import django
 
 django.setup()
 

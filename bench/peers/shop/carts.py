@@ -1,0 +1,21 @@
+"""Which cart a request is about, for all Django peers."""
+
+import uuid
+
+COOKIE_MAX_AGE_S = 31_536_000
+
+
+def from_cookie(request):
+    """The cookie's cart, or None."""
+    try:
+        return uuid.UUID(request.COOKIES["cart_id"])
+    except (KeyError, ValueError):
+        return None
+
+
+def remember(response, cart_id):
+    """Set the cookie; returns the response."""
+    response.set_cookie(
+        "cart_id", str(cart_id), max_age=COOKIE_MAX_AGE_S, httponly=True, samesite="Lax"
+    )
+    return response

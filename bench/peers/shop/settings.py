@@ -1,0 +1,42 @@
+"""The settings of the Django peers. PEER names the module whose addresses are served."""
+
+import os
+import sys
+from urllib.parse import urlsplit
+
+# psycopg 3 is installed beside this, for another peer, and Django would take it. Under the ORM
+# psycopg2 is a tenth faster.
+sys.modules["psycopg"] = None
+
+_database = urlsplit(os.environ["DATABASE_URL"])
+
+SECRET_KEY = "not a secret: nothing here is signed"
+ALLOWED_HOSTS = ["127.0.0.1"]
+ROOT_URLCONF = f"shop.{os.environ['PEER']}"
+INSTALLED_APPS = ["shop", "rest_framework", "django_rq"]
+# What an endpoint without pages and logins needs of Django's layers.
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": _database.path[1:],
+        "USER": _database.username,
+        "HOST": _database.hostname,
+        "PORT": _database.port,
+        "CONN_MAX_AGE": None,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": None,
+}
+RQ_QUEUES = {"default": {"URL": os.environ["BROKER_URL"]}}
+LOGGING = {"version": 1, "loggers": {"rq.worker": {"level": "WARNING"}}}

@@ -123,7 +123,7 @@ def backlog(server: Server) -> int:
         float(re.findall(rf"^cart_tracker_{name}_total (\S+)", text, re.MULTILINE)[0])
         for name in ("accepted", "drained")
     )
-    return int(accepted - drained)
+    return max(0, int(accepted - drained))
 
 
 def _wait_until_drained(server: Server) -> None:

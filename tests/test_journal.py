@@ -16,6 +16,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from tests.live import ROOT, wait_for
+from tests.streams import is_refused
 from tracker.intake import Backlog, Batch, Unavailable, from_url
 from tracker.intake.journal import JournalIntake
 from tracker.intake.journal_backlog import JournalBacklog
@@ -292,14 +293,6 @@ def test_a_backlog_that_is_too_old_is_refused_until_it_is_drained(
     assert "is older than 1 s" in caplog.text
     assert "old" in read_all(journal)
     wait_for(lambda: not is_refused(journal))
-
-
-def is_refused(journal: JournalIntake) -> bool:
-    try:
-        journal.accept(add("refused"))
-    except Unavailable:
-        return True
-    return False
 
 
 def test_the_backlog_counts_each_byte_once_and_estimates_the_rest(

@@ -37,10 +37,8 @@ def accept(environ: dict[str, Any], add: Add) -> None:
 
     Raises intake.Unavailable.
     """
-    group: Group | None = environ.get(KEY)
-    if group is not None:
-        group.join(add)
-        return
-    begin = perf_counter()
-    intake.current().accept(add)
-    metrics.accepted(begin)
+    invited: Group | None = environ.get(KEY)
+    group = Group() if invited is None else invited
+    group.join(add)
+    if invited is None:
+        group.accept()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,10 +21,10 @@ _RUN_AS = "nobody" if os.geteuid() == 0 else None
 class Postgres:
     """One server with an empty cluster, listening on a free port of 127.0.0.1 until the end.
 
-    `durable` keeps fsync on, for the tests that kill it.
+    `durable` keeps fsync on, for the tests that kill it; `settings` are the server's own.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="cart-tracker-pg-"))
         atexit.register(self.remove)
         self.data = self.directory / "data"
@@ -39,6 +40,8 @@ class Postgres:
         self.options = f"-p {self.port} -h 127.0.0.1 -k {self.data} -c max_connections=200"
         if not durable:
             self.options += " -c fsync=off -c full_page_writes=off"
+        for name, value in (settings or {}).items():
+            self.options += f" -c {name}={value}"
         self.start()
 
     def url(self, database: str) -> str:

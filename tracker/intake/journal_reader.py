@@ -20,7 +20,9 @@ from tracker.store import Record
 
 log = logging.getLogger(__name__)
 
-READ_BYTES = 1 << 20  # Per batch.
+READ_BYTES = (
+    1 << 18
+)  # Per batch: as much as its records usually are, for what is not used is read again.
 _PEEK_BYTES = 4096  # To see whether anything follows.
 # Per batch: each is an open file, and an outage with little traffic leaves thousands of small ones.
 MAX_SEGMENTS = 50

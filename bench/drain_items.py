@@ -74,9 +74,9 @@ def half_updates(records: int, *, stored: int, turn: int) -> list[Add]:
     return adds
 
 
-def fill_journal(directory: Path, adds: Iterable[Add]) -> str:
+def fill_journal(directory: Path, adds: Iterable[Add], *, segment_mb: int = 8) -> str:
     """Accept them as one worker would; returns the journal's URL."""
-    url = f"journal://{directory}"
+    url = f"journal://{directory}?segment_mb={segment_mb}"
     journal = JournalIntake(urlsplit(url))
     for each in adds:
         journal.accept(each)

@@ -1,4 +1,4 @@
-"""One drain in a process of its own, and what it took: time, and CPU on both sides.
+"""Drains, each in a process of its own, and what they took: time, and CPU on both sides.
 
     .venv/bin/python -m bench.drain_turn BATCH_RECORDS      with DATABASE_URL and INTAKE_URL set
 
@@ -13,6 +13,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,32 +96,72 @@ def drain_all(
     *,
     batch_records: int,
     postgres: Postgres | None = None,
+    drains: int = 1,
+    checkpoint: bool = True,
 ) -> Turn:
     """Drain an intake that holds so many records into that database, which is on that server.
 
-    Ends the program if they were not all merged.
+    Without `checkpoint` there is none afterwards, and what one would take is not known. Ends the
+    program if the records were not all merged.
     """
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(_drain(url, intake_url, batch_records)) for _ in range(drains)
+        ]
+        before = _Usage.of(postgres)
+        for each in processes:
+            each.tell("go")
+        answers = [json.loads(each.answer()) for each in processes]
+    after = _Usage.of(postgres)
+    if postgres and checkpoint:
+        postgres.execute("CHECKPOINT")
+    if [sum(each[name] for each in answers) for name in ("records", "dead_letters")] != [
+        records,
+        0,
+    ]:
+        sys.exit(f"bench: not all of {records} records were merged")
+    return Turn(
+        records,
+        wall_s=max(each["wall_s"] for each in answers),
+        drain_s=sum(each["drain_s"] for each in answers),
+        server_s=after.cpu_s - before.cpu_s,
+        wal_bytes=after.wal_bytes - before.wal_bytes,
+        checkpoint_s=_Usage.of(postgres).cpu_s - after.cpu_s,
+    )
+
+
+class _Drain:
+    """A process that drains when it is told to; what it says goes to a file."""
+
+    def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
+        self._process, self._log = process, log
+
+    def tell(self, line: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> str:
+        assert self._process.stdout
+        answer = self._process.stdout.readline()
+        if not answer:
+            said = self._log.read_text(errors="replace")
+            sys.exit(f"bench: a drain has ended: {said[-500:]}")
+        return answer
+
+
+@contextmanager
+def _drain(url: str, intake_url: str, batch_records: int) -> Iterator[_Drain]:
+    """One that is ready: started, and connected."""
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory, "log")
         with log.open("wb") as said, _process(url, intake_url, batch_records, said) as process:
             try:
-                _answer(process, log)
-                before = _Usage.of(postgres)
-                answer = json.loads(_answer(process, log, "go\n"))
+                drain = _Drain(process, log)
+                drain.answer()
+                yield drain
             finally:
                 process.kill()
-    after = _Usage.of(postgres)
-    if postgres:
-        postgres.execute("CHECKPOINT")
-    if (answer.pop("records"), answer.pop("dead_letters")) != (records, 0):
-        sys.exit(f"bench: not all of {records} records were merged")
-    return Turn(
-        records,
-        server_s=after.cpu_s - before.cpu_s,
-        wal_bytes=after.wal_bytes - before.wal_bytes,
-        checkpoint_s=_Usage.of(postgres).cpu_s - after.cpu_s,
-        **answer,
-    )
 
 
 def _process(url: str, intake_url: str, batch_records: int, said: Any) -> "subprocess.Popen[str]":
@@ -139,17 +181,6 @@ def _process(url: str, intake_url: str, batch_records: int, said: Any) -> "subpr
         stderr=said,
         text=True,
     )
-
-
-def _answer(process: "subprocess.Popen[str]", log: Path, line: str = "") -> str:
-    assert process.stdin
-    assert process.stdout
-    process.stdin.write(line)
-    process.stdin.flush()
-    answer = process.stdout.readline()
-    if not answer:
-        sys.exit(f"bench: a drain has ended: {log.read_text(errors='replace')[-500:]}")
-    return answer
 
 
 def main() -> None:

@@ -2,10 +2,11 @@
 
     .venv/bin/python -m bench.soak [--minutes 10] [--share 0.8] [--json FILE]
 
-`manage.py serve` with two workers, the journal and its drain, PostgreSQL with fsync, and the load
-(wrk) share all cores of the machine. First wrk goes as fast as it can, for what the machine takes;
-then at the given share of that. Meanwhile, ten times a second, an item of our own is added and
-waited for in its row. At the end every accepted add must be one that was drained.
+`manage.py serve` with two workers, the journal and its drain, PostgreSQL with fsync and the
+settings of bench/circumstances.py, and the load (wrk) share all cores of the machine. First wrk
+goes as fast as it can, for what the machine takes; then at the given share of that. Meanwhile, ten
+times a second, an item of our own is added and waited for in its row. At the end every accepted
+add must be one that was drained.
 """
 
 import argparse
@@ -25,13 +26,13 @@ from urllib.request import urlopen
 
 import psycopg2
 
+from bench.circumstances import POSTGRES_SETTINGS
 from tests.conftest import migrate
 from tests.live import Server
 from tests.postgres import Postgres
 
 CONNECTIONS = 64
 LIMIT_SECONDS = 15
-CALIBRATIONS, CALIBRATION_SECONDS = 4, 4
 PROBE_EVERY_S = 0.1
 GIVE_UP_AFTER_S = 60
 
@@ -44,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     if not shutil.which("wrk"):
         sys.exit("bench: wrk is not installed (Debian: apt-get install wrk).")
-    postgres = Postgres(durable=True)
+    postgres = Postgres(durable=True, settings=POSTGRES_SETTINGS)
     try:
         figures = soak(postgres, seconds=round(options.minutes * 60), share=options.share)
     finally:
@@ -69,14 +70,12 @@ def soak(postgres: Postgres, *, seconds: int, share: float) -> dict[str, Any]:
 
 
 def _measure(server: Server, database: str, *, seconds: int, share: float) -> dict[str, Any]:
-    limit = _load(server, LIMIT_SECONDS, first=0, pause_ms=0)
+    limit = _load(server, LIMIT_SECONDS, first=0)
     _say(f"the machine takes {limit['requests_s']:,.0f} requests a second")
-    _wait_until_drained(server)
-    pause_ms = _pause_for(server, share * limit["requests_s"])
     _wait_until_drained(server)
     behind, late = Watch(lambda: backlog(server), every_s=1), Probes(server, database)
     with behind, late:
-        load = _load(server, seconds, first=10_000_000, pause_ms=pause_ms)
+        load = _load(server, seconds, first=10_000_000, rate=share * limit["requests_s"])
     ended = time.monotonic()
     _wait_until_drained(server)
     return {
@@ -91,22 +90,13 @@ def _measure(server: Server, database: str, *, seconds: int, share: float) -> di
     }
 
 
-def _pause_for(server: Server, rate: float) -> float:
-    """The pause of each connection, in ms, with which all of them come to that rate; tried out."""
-    pause_ms = wanted_ms = CONNECTIONS / rate * 1000
-    for number in range(CALIBRATIONS):
-        found = _load(server, CALIBRATION_SECONDS, first=5_000_000, pause_ms=pause_ms)
-        _say(f"calibration {number + 1}: {found['requests_s']:,.0f} of {rate:,.0f} a second")
-        pause_ms = max(0.01, pause_ms + wanted_ms - CONNECTIONS / found["requests_s"] * 1000)
-    return pause_ms
-
-
-def _load(server: Server, seconds: int, *, first: int, pause_ms: float) -> dict[str, float]:
-    script = "bench/soak.lua" if pause_ms else "bench/traffic.lua"
+def _load(server: Server, seconds: int, *, first: int, rate: float = 0) -> dict[str, float]:
+    """With that many requests a second; as many as it takes without a rate."""
+    script = "bench/soak.lua" if rate else "bench/traffic.lua"
     command = f"wrk --threads 1 --connections {CONNECTIONS} --duration {seconds}s --script {script}"
     url = f"http://127.0.0.1:{server.port}"
     done = subprocess.run(
-        [*command.split(), url, "--", str(first), str(pause_ms)],
+        [*command.split(), url, "--", str(first), str(rate)],
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -20,9 +20,8 @@ from tracker.store import Record
 
 log = logging.getLogger(__name__)
 
-READ_BYTES = (
-    1 << 18
-)  # Per batch: as much as its records usually are, for what is not used is read again.
+# Per batch: about what its records are. Of what a batch has no room for, nothing is kept.
+READ_BYTES = 1 << 18
 _PEEK_BYTES = 4096  # To see whether anything follows.
 # Per batch: each is an open file, and an outage with little traffic leaves thousands of small ones.
 MAX_SEGMENTS = 50

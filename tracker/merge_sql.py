@@ -4,16 +4,24 @@ The batch comes as one JSON parameter, in one shape for both databases, and beco
 Names in braces stand for what the two databases spell differently; nothing from outside is ever
 put into the text. A version of NULL means: on arrival. It becomes the time of the transaction,
 or the version after the newest that the row holds, whichever is higher.
+
+What was accepted before its cart was erased is left out (models.Tombstone): a whole row if nothing
+of it is newer, else the members that are not.
 """
 
 _MERGE_CARTS = """
 INSERT INTO tracker_cart AS stored (id, created_at, updated_at)
 SELECT id, {first_at}, {last_at}
 FROM (
-    SELECT id,
-           COALESCE(first_version, {now_ns}) AS first_version,
+    SELECT batch.id,
+           COALESCE(
+               CASE WHEN first_version <= erased.version THEN last_version ELSE first_version END,
+               {now_ns}
+           ) AS first_version,
            COALESCE(last_version, {now_ns}) AS last_version
-    FROM {batch_of_carts}
+    FROM {batch_of_carts} AS batch
+    LEFT JOIN tracker_tombstone AS erased ON erased.cart_id = batch.id
+    WHERE NOT COALESCE(last_version <= erased.version, FALSE)
 ) AS incoming
 WHERE true
 ON CONFLICT (id) DO UPDATE
@@ -22,14 +30,27 @@ SET created_at = {least}(stored.created_at, excluded.created_at),
 """
 
 _MERGE_ITEMS = """
-WITH batch AS (
-    SELECT batch.*,
+WITH alive AS (
+    SELECT batch.*, COALESCE(erased.version, -1) AS erased_version
+    FROM {batch_of_items} AS batch
+    LEFT JOIN tracker_tombstone AS erased ON erased.cart_id = batch.cart_id
+    WHERE NOT COALESCE(batch.last_version <= erased.version, FALSE)
+), batch AS (
+    SELECT id, cart_id, product_id,
+           CASE WHEN name_version <= erased_version THEN NULL ELSE name END AS name,
+           CASE WHEN name_version <= erased_version THEN -1 ELSE name_version END AS name_version,
+           CASE WHEN price_version <= erased_version THEN NULL ELSE price END AS price,
+           CASE WHEN price_version <= erased_version THEN -1 ELSE price_version END
+               AS price_version,
+           CASE WHEN first_version <= erased_version THEN last_version ELSE first_version END
+               AS first_version,
+           last_version,
            CASE WHEN last_version IS NULL THEN {greatest}({now_ns}, COALESCE((
                SELECT {greatest}(stored.name_version, stored.price_version) + 1
                FROM tracker_item AS stored
-               WHERE stored.id = batch.id
+               WHERE stored.id = alive.id
            ), 0)) END AS arrival
-    FROM {batch_of_items} AS batch
+    FROM alive
 ), incoming AS (
     SELECT id, cart_id, product_id, name, price,
            COALESCE(name_version, arrival) AS name_version,
@@ -76,7 +97,8 @@ _POSTGRESQL = {
     "first_at": "timestamptz 'epoch' + first_version / 1000 * interval '1 microsecond'",
     "last_at": "timestamptz 'epoch' + last_version / 1000 * interval '1 microsecond'",
     "batch_of_carts": (
-        "json_to_recordset(%s) AS batch (id uuid, first_version bigint, last_version bigint)"
+        "(SELECT * FROM json_to_recordset(%s) AS batch"
+        " (id uuid, first_version bigint, last_version bigint))"
     ),
     "batch_of_items": (
         "(SELECT * FROM json_to_recordset(%s) AS batch (id uuid, cart_id uuid, product_id text,"
@@ -123,11 +145,16 @@ _SQLITE = {
 }
 
 
+# Merges share this lock. Who puts a tombstone takes it alone for a moment: every merge that has not
+# seen the tombstone has ended then (tracker/erasure.py).
+MERGE_LOCK = 0x6361727473
+
 # One message with all of it; store.py says why. Parameters: the limit of each statement in
 # milliseconds, the carts, the items.
 POSTGRESQL_MERGE = ";".join(
     [
         "SET LOCAL statement_timeout = %s",
+        f"SELECT pg_advisory_xact_lock_shared({MERGE_LOCK})",
         _MERGE_CARTS.format_map(_POSTGRESQL),
         _MERGE_ITEMS.format_map(_POSTGRESQL),
     ]

@@ -1,4 +1,4 @@
-"""The two tables: carts, and the items in them."""
+"""The tables: carts and the items in them, what is counted of them, and what is kept aside."""
 
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
@@ -28,6 +28,15 @@ class Cart(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     created_at = models.DateTimeField("first activity", default=timezone.now)
     updated_at = models.DateTimeField("last activity", default=timezone.now)
+    # Kept by triggers (tracker/tally_sql.py), so that no page counts a cart of 20,000 items.
+    item_count = models.BigIntegerField("items", default=0, db_default=0)
+    # In cents. Wider than any integer: a thousand items of the highest price do not fit into one.
+    value = models.DecimalField(max_digits=30, decimal_places=0, default=0, db_default=0)
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [("export_carts", "Can export carts"), ("erase_carts", "Can erase carts")]
+        indexes = [models.Index(fields=["updated_at", "id"], name="tracker_cart_recent")]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -52,6 +61,17 @@ class Item(models.Model):
     updated_at = models.DateTimeField("last added", default=timezone.now)
 
     class Meta:
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["created_at", "id"], name="tracker_item_recent"),
+            # For a product, and for all whose ids begin alike: hence the operator class, with which
+            # PostgreSQL's index serves LIKE 'abc%' in any language's order (manual, 11.10).
+            models.Index(
+                fields=["product_id", "created_at", "id"],
+                opclasses=["varchar_pattern_ops", "timestamptz_ops", "uuid_ops"],
+                name="tracker_item_product",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["cart", "product_id"], name="tracker_item_once_per_cart"
@@ -82,6 +102,11 @@ class DeadLetter(models.Model):
     error = models.TextField()
     created_at = models.DateTimeField("refused", default=timezone.now)
 
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [("replay_deadletters", "Can replay and discard dead letters")]
+        indexes = [models.Index(fields=["created_at", "id"], name="tracker_letter_recent")]
+
     def __str__(self) -> str:
         return self.error
 
@@ -90,3 +115,60 @@ class DeadLetter(models.Model):
         """Idempotent. Raises django.db.Error."""
         letter = DeadLetter(id=uuid5(NAMESPACE_OID, record), record=record, error=error)
         DeadLetter.objects.bulk_create([letter], ignore_conflicts=True)
+
+
+class Tombstone(models.Model):
+    """An erased cart: what was accepted for it up to `version` does not come back (store.py).
+
+    Whatever is accepted later makes the cart anew. Kept for ever: a backlog, a dead letter or a
+    restored segment of a journal may be of any age.
+    """
+
+    cart_id = models.UUIDField(primary_key=True, editable=False)
+    version = models.BigIntegerField()
+    created_at = models.DateTimeField("erased", default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.cart_id.hex[:8]
+
+
+class Tally(models.Model):
+    """What happened within ten minutes, counted by the transaction that did it.
+
+    A function of the tables' rows, whatever was replayed, merged at once or deleted: triggers move
+    each row's share when the row changes (tracker/tally_sql.py). Sums over `shard`, by which
+    connections that write at the same time keep out of each other's way.
+    """
+
+    pk = models.CompositePrimaryKey("bucket", "shard")
+    bucket = models.DateTimeField()
+    shard = models.SmallIntegerField()
+    new_carts = models.BigIntegerField(default=0)  # By their first activity.
+    new_items = models.BigIntegerField(default=0)  # By when they were first added.
+    seen_carts = models.BigIntegerField(default=0)  # By their last activity; and what they hold:
+    seen_value = models.DecimalField(max_digits=30, decimal_places=0, default=0)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d %H:%M} {self.shard}"
+
+
+class ProductTally(models.Model):
+    """In how many carts a product was first put on a day (UTC); kept as Tally is."""
+
+    pk = models.CompositePrimaryKey("day", "product_id", "shard")
+    day = models.DateField()
+    product_id = models.CharField(max_length=MAX_PRODUCT_ID_CHARS)
+    shard = models.SmallIntegerField()
+    items = models.BigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.product_id}"

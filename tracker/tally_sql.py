@@ -1,0 +1,240 @@
+"""Triggers that keep the counts: each cart's items and value, and the tallies (tracker/models.py).
+
+The database itself keeps them, so that they are exact whoever writes: the merge, a replay of what
+was merged already (which changes no row, and so no count), an erasure, or a person with psql. Every
+row has a share in the counts that depends on nothing but the row. A change takes the old row's
+share away and adds the new one's.
+
+On PostgreSQL once for each statement, whatever the number of its rows (CREATE TRIGGER, "transition
+tables"); on SQLite, which has no such thing, once for each row.
+
+A migration that makes one of the two tables anew, as SQLite does for most changes of a table's
+form, drops their triggers: it must end with `install`.
+"""
+
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+# Connections that write at the same time count in different rows, and do not wait for each other.
+_SHARDS = 16
+
+_TALLIED = ("new_carts", "new_items", "seen_carts", "seen_value")
+
+
+def install(editor: BaseDatabaseSchemaEditor) -> None:
+    """Make the triggers, anew if they are there already. They count from now on: see `recount`."""
+    for statement in _STATEMENTS[editor.connection.vendor]:
+        editor.execute(statement, None)
+
+
+def remove(editor: BaseDatabaseSchemaEditor) -> None:
+    """Drop the triggers; what they have counted stays."""
+    for statement in _REMOVALS[editor.connection.vendor]:
+        editor.execute(statement, None)
+
+
+def recount(editor: BaseDatabaseSchemaEditor) -> None:
+    """Count everything anew from the rows. Reads both tables as a whole; nothing may write."""
+    for statement in _RECOUNT:
+        editor.execute(statement.format_map(_SPELLED[editor.connection.vendor]), None)
+
+
+# -- PostgreSQL ------------------------------------------------------------------------------------
+# What changed, as rows with a sign. An UPDATE has both; the others have one of the two tables.
+_SIGNED = {
+    "INSERT": "SELECT 1 AS sign, * FROM new_rows",
+    "DELETE": "SELECT -1 AS sign, * FROM old_rows",
+    "UPDATE": "SELECT 1 AS sign, * FROM new_rows UNION ALL SELECT -1, * FROM old_rows",
+}
+_REFERENCING = {
+    "INSERT": "NEW TABLE AS new_rows",
+    "DELETE": "OLD TABLE AS old_rows",
+    "UPDATE": "NEW TABLE AS new_rows OLD TABLE AS old_rows",
+}
+
+# In the order of the keys, as all locks are taken (tracker/store.py). A change within one bucket
+# adds up to nothing, and writes nothing.
+_ADD_TO_TALLY = """
+    INSERT INTO tracker_tally AS tally (bucket, shard, {columns})
+    SELECT bucket, pg_backend_pid() % {shards}, {sums}
+    FROM ({shares}) AS share (bucket, {columns})
+    GROUP BY bucket
+    HAVING {any_change}
+    ORDER BY bucket
+    ON CONFLICT (bucket, shard) DO UPDATE SET {additions};
+"""
+
+_CART_SHARES = """
+    SELECT date_bin('10 minutes', created_at, 'epoch'), sign, 0, 0, 0 FROM changed
+    UNION ALL
+    SELECT date_bin('10 minutes', updated_at, 'epoch'), 0, 0, sign, sign * value FROM changed
+"""
+_ITEM_SHARES = """
+    SELECT date_bin('10 minutes', created_at, 'epoch'), 0, sign, 0, 0 FROM changed
+"""
+
+_ADD_TO_CARTS = """
+    WITH changed AS ({signed})
+    UPDATE tracker_cart AS cart
+    SET item_count = cart.item_count + share.items, value = cart.value + share.value
+    FROM (
+        SELECT cart_id, sum(sign) AS items, sum(sign * COALESCE(price, 0)) AS value
+        FROM changed
+        GROUP BY cart_id
+        HAVING sum(sign) <> 0 OR sum(sign * COALESCE(price, 0)) <> 0
+    ) AS share
+    WHERE cart.id = share.cart_id;
+"""
+
+_ADD_TO_PRODUCTS = """
+    WITH changed AS ({signed})
+    INSERT INTO tracker_producttally AS tally (day, product_id, shard, items)
+    SELECT (created_at AT TIME ZONE 'UTC')::date AS day, product_id,
+           pg_backend_pid() % {shards}, sum(sign)
+    FROM changed
+    GROUP BY 1, 2
+    HAVING sum(sign) <> 0
+    ORDER BY 1, 2
+    ON CONFLICT (day, product_id, shard) DO UPDATE SET items = tally.items + excluded.items;
+"""
+
+
+def _add_to_tally(signed: str, shares: str) -> str:
+    return f"WITH changed AS ({signed})" + _ADD_TO_TALLY.format(
+        shards=_SHARDS,
+        shares=shares,
+        columns=", ".join(_TALLIED),
+        sums=", ".join(f"sum({name})" for name in _TALLIED),
+        any_change=" OR ".join(f"sum({name}) <> 0" for name in _TALLIED),
+        additions=", ".join(f"{name} = tally.{name} + excluded.{name}" for name in _TALLIED),
+    )
+
+
+def _postgresql(table: str, event: str) -> list[str]:
+    signed = _SIGNED[event]
+    if table == "tracker_cart":
+        body = _add_to_tally(signed, _CART_SHARES)
+    else:
+        body = _ADD_TO_CARTS.format(signed=signed) + _add_to_tally(signed, _ITEM_SHARES)
+        body += _ADD_TO_PRODUCTS.format(signed=signed, shards=_SHARDS)
+    name = f"{table}_count_{event.lower()}"
+    function = f"""
+        CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN {body} RETURN NULL; END $$
+    """
+    trigger = f"""
+        CREATE TRIGGER {name} AFTER {event} ON {table} REFERENCING {_REFERENCING[event]}
+        FOR EACH STATEMENT EXECUTE FUNCTION {name}()
+    """
+    return [function, f"DROP TRIGGER IF EXISTS {name} ON {table}", trigger]
+
+
+# -- SQLite ----------------------------------------------------------------------------------------
+# Django keeps times as text: '2026-11-22 10:27:35.123456'. Always shard 0: there is one writer.
+_SQLITE_BUCKET = "substr({0}, 1, 15) || '0:00'"
+_SQLITE_CART = """
+    INSERT INTO tracker_tally (bucket, shard, new_carts, new_items, seen_carts, seen_value)
+    VALUES ({created}, 0, {sign}, 0, 0, 0)
+    ON CONFLICT (bucket, shard) DO UPDATE SET new_carts = new_carts + excluded.new_carts;
+    INSERT INTO tracker_tally (bucket, shard, new_carts, new_items, seen_carts, seen_value)
+    VALUES ({updated}, 0, 0, 0, {sign}, {sign} * {row}.value)
+    ON CONFLICT (bucket, shard) DO UPDATE
+    SET seen_carts = seen_carts + excluded.seen_carts,
+        seen_value = seen_value + excluded.seen_value;
+"""
+_SQLITE_ITEM = """
+    UPDATE tracker_cart
+    SET item_count = item_count + {sign}, value = value + {sign} * COALESCE({row}.price, 0)
+    WHERE id = {row}.cart_id;
+    INSERT INTO tracker_tally (bucket, shard, new_carts, new_items, seen_carts, seen_value)
+    VALUES ({created}, 0, 0, {sign}, 0, 0)
+    ON CONFLICT (bucket, shard) DO UPDATE SET new_items = new_items + excluded.new_items;
+    INSERT INTO tracker_producttally (day, product_id, shard, items)
+    VALUES (substr({row}.created_at, 1, 10), {row}.product_id, 0, {sign})
+    ON CONFLICT (day, product_id, shard) DO UPDATE SET items = items + excluded.items;
+"""
+_SQLITE_ROWS = {
+    "INSERT": [(1, "NEW")],
+    "DELETE": [(-1, "OLD")],
+    "UPDATE": [(-1, "OLD"), (1, "NEW")],
+}
+
+
+def _sqlite(table: str, event: str) -> list[str]:
+    form = _SQLITE_CART if table == "tracker_cart" else _SQLITE_ITEM
+    body = "".join(
+        form.format(
+            sign=sign,
+            row=row,
+            created=_SQLITE_BUCKET.format(f"{row}.created_at"),
+            updated=_SQLITE_BUCKET.format(f"{row}.updated_at"),
+        )
+        for sign, row in _SQLITE_ROWS[event]
+    )
+    name = f"{table}_count_{event.lower()}"
+    return [
+        f"DROP TRIGGER IF EXISTS {name}",
+        f"CREATE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW BEGIN {body} END",
+    ]
+
+
+# -- Both ------------------------------------------------------------------------------------------
+_EVENTS = [
+    (table, event)
+    for table in ("tracker_cart", "tracker_item")
+    for event in ("INSERT", "UPDATE", "DELETE")
+]
+_STATEMENTS = {
+    "postgresql": [line for each in _EVENTS for line in _postgresql(*each)],
+    "sqlite": [line for each in _EVENTS for line in _sqlite(*each)],
+}
+_REMOVALS = {
+    "postgresql": [
+        line
+        for table, event in _EVENTS
+        for line in (
+            f"DROP TRIGGER IF EXISTS {table}_count_{event.lower()} ON {table}",
+            f"DROP FUNCTION IF EXISTS {table}_count_{event.lower()}()",
+        )
+    ],
+    "sqlite": [f"DROP TRIGGER IF EXISTS {table}_count_{event.lower()}" for table, event in _EVENTS],
+}
+_SPELLED = {
+    "postgresql": {
+        "created": "date_bin('10 minutes', created_at, 'epoch')",
+        "updated": "date_bin('10 minutes', updated_at, 'epoch')",
+        "day": "(created_at AT TIME ZONE 'UTC')::date",
+    },
+    "sqlite": {
+        "created": _SQLITE_BUCKET.format("created_at"),
+        "updated": _SQLITE_BUCKET.format("updated_at"),
+        "day": "substr(created_at, 1, 10)",
+    },
+}
+# The carts' own counts come first; their triggers move the value of each to its bucket, which the
+# deletion after it forgets again.
+_RECOUNT = [
+    """
+    UPDATE tracker_cart
+    SET item_count = (SELECT count(*) FROM tracker_item WHERE cart_id = tracker_cart.id),
+        value = (
+            SELECT COALESCE(sum(price), 0) FROM tracker_item WHERE cart_id = tracker_cart.id
+        )
+    """,
+    "DELETE FROM tracker_tally",
+    """
+    INSERT INTO tracker_tally (bucket, shard, new_carts, new_items, seen_carts, seen_value)
+    SELECT bucket, 0, sum(new_carts), sum(new_items), sum(seen_carts), sum(seen_value)
+    FROM (
+        SELECT {created} AS bucket, 1 AS new_carts, 0 AS new_items, 0 AS seen_carts, 0 AS seen_value
+        FROM tracker_cart
+        UNION ALL SELECT {updated}, 0, 0, 1, value FROM tracker_cart
+        UNION ALL SELECT {created}, 0, 1, 0, 0 FROM tracker_item
+    ) AS share
+    GROUP BY bucket
+    """,
+    "DELETE FROM tracker_producttally",
+    """
+    INSERT INTO tracker_producttally (day, product_id, shard, items)
+    SELECT {day}, product_id, 0, count(*) FROM tracker_item GROUP BY 1, 2
+    """,
+]

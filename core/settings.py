@@ -33,7 +33,7 @@ INSTALLED_APPS = ["core", "tracker"]
 if SERVES_CONSOLE:
     INSTALLED_APPS += [
         "tracker.console",
-        "django.contrib.admin",
+        "tracker.console.admin_config.ConsoleAdminConfig",  # django.contrib.admin, with our site.
         "django.contrib.auth",
         "django.contrib.contenttypes",
         "django.contrib.sessions",
@@ -160,6 +160,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # -- The console -----------------------------------------------------------------------------------
+CURRENCY = env.text("CURRENCY", "USD")
+# A cart is active until so long after its last activity, and stale from then on.
+CART_ACTIVE_HOURS = env.whole_number("CART_ACTIVE_HOURS", default=2, lowest=1, highest=8760)
+CART_STALE_HOURS = env.whole_number("CART_STALE_HOURS", default=24, lowest=1, highest=8760)
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False

@@ -1,6 +1,5 @@
 """The console: carts and items to look at, one click apart."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -34,9 +33,10 @@ def test_an_item_leads_to_its_cart_and_a_cart_to_its_items(admin_client: Client)
     listed = text(admin_client.get(reverse("admin:tracker_item_changelist")))
     cart_page = reverse("admin:tracker_cart_change", args=[cart.id])
     assert cart_page in listed
-    items_of_cart = f"{reverse('admin:tracker_item_changelist')}?cart__id__exact={cart.id}"
-    assert items_of_cart in text(admin_client.get(cart_page))
-    assert text(admin_client.get(items_of_cart)).count("field-product_id") == 3
+    item_pages = [reverse("admin:tracker_item_change", args=[item.pk]) for item in cart.items.all()]
+    page = text(admin_client.get(cart_page))
+    assert len(item_pages) == 3
+    assert all(address in page for address in item_pages)
 
 
 @pytest.mark.parametrize("model", ["cart", "item"])
@@ -56,15 +56,6 @@ def test_markup_from_storefronts_is_shown_as_text(admin_client: Client) -> None:
     page = text(admin_client.get(reverse("admin:tracker_item_changelist")))
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
-
-
-def test_a_list_costs_the_same_whatever_it_holds(
-    admin_client: Client, django_assert_max_num_queries: Callable[..., Any]
-) -> None:
-    for items in (3, 30):
-        fill(items)
-        with django_assert_max_num_queries(6):
-            admin_client.get(reverse("admin:tracker_item_changelist"))
 
 
 def test_strangers_are_sent_to_the_login(client: Client) -> None:

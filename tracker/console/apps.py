@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ConsoleConfig(AppConfig):
@@ -6,3 +7,8 @@ class ConsoleConfig(AppConfig):
 
     name = "tracker.console"
     label = "console"
+
+    def ready(self) -> None:
+        from tracker.console.roles import make_groups
+
+        post_migrate.connect(make_groups, sender=self)

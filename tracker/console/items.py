@@ -1,0 +1,40 @@
+"""Items: the list of all, the newest first, and the page of one."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from tracker.console import search
+from tracker.console.carts import address
+from tracker.console.lists import ReadOnlyAdmin
+from tracker.console.money import in_currency
+from tracker.console.paging import Keyset
+from tracker.models import Item
+
+
+@admin.register(Item)
+class ItemAdmin(ReadOnlyAdmin):
+    list_display = ("product_id", "name", "price_text", "cart_link", "created_at", "updated_at")
+    fields = ("product_id", "name", "price_text", "cart_link", "created_at", "updated_at")
+    readonly_fields = ("price_text", "cart_link")
+    search_fields = ("product_id",)
+    search_help_text = "A product's id or its beginning; a cart's id or its 8-digit code."
+    keyset = ("-created_at", "-id")
+
+    @admin.display(description="price")
+    def price_text(self, item: Item) -> str:
+        return in_currency(item.price)
+
+    @admin.display(description="cart")
+    def cart_link(self, item: Item) -> str:
+        code = search.short_code(item.cart_id)
+        return format_html('<a href="{}"><code>{}</code></a>', address(item.cart_id), code)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Item], search_term: str
+    ) -> tuple[QuerySet[Item], bool]:
+        return search.items(search.read(search_term), queryset)[0], False
+
+    def get_keyset(self, request: HttpRequest, term: str) -> Keyset:
+        return search.items(search.read(term), Item.objects.all())[1]

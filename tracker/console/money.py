@@ -1,0 +1,13 @@
+"""Prices, for people."""
+
+from decimal import Decimal
+
+from django.conf import settings
+
+
+def in_currency(cents: int | Decimal | None) -> str:
+    """1299 is "12.99 EUR" with CURRENCY=EUR. A price that nobody sent, or that was cleared: "-"."""
+    if cents is None:
+        return "-"
+    whole, rest = divmod(int(cents), 100)
+    return f"{whole:,}.{rest:02} {settings.CURRENCY}"

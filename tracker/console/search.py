@@ -1,0 +1,97 @@
+"""What a support person looks for: the term's form decides, and each form has one look-up.
+
+Never an OR of several: one branch without an index would read the whole table.
+"""
+
+import re
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from tracker.console.paging import Keyset
+from tracker.models import Cart, Item
+
+SHORT_CODE_DIGITS = 8
+
+# Anywhere in what was pasted: an address, a log line, a mail.
+_CART_ID = re.compile(
+    r"(?<![0-9a-f])([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12})(?![0-9a-f])",
+    re.ASCII | re.IGNORECASE,
+)
+_SHORT_CODE = re.compile(r"#?([0-9a-f]{8})", re.ASCII | re.IGNORECASE)
+
+_NEWEST_FIRST = Keyset("-created_at", "-id")
+# As their index has them: products that begin alike stand side by side.
+_BY_PRODUCT = Keyset("product_id", "created_at", "id")
+
+
+class Term(NamedTuple):
+    """What was typed, read: exactly one of the three is set, or none for an empty term."""
+
+    cart_id: UUID | None = None
+    short_code: str = ""
+    product_id: str = ""
+
+
+def read(typed: str) -> Term:
+    """Never an error: what is no id of a cart is a product's id, as long as it is something."""
+    typed = typed.replace("\0", "")
+    together = "".join(typed.split())
+    if found := _CART_ID.search(together):
+        return Term(cart_id=UUID(found[1]))
+    if found := _SHORT_CODE.fullmatch(together):
+        return Term(short_code=found[1].lower())
+    return Term(product_id=typed.strip())
+
+
+def carts(term: Term, rows: QuerySet[Cart]) -> QuerySet[Cart]:
+    """The carts that a term means; those that hold a product, if it is one's id."""
+    if term.cart_id:
+        return rows.filter(id=term.cart_id)
+    if term.short_code:
+        low, high = short_code_range(term.short_code)
+        return rows.filter(id__gte=low, id__lte=high)
+    if term.product_id:
+        return rows.filter(items__product_id=term.product_id)
+    return rows
+
+
+def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
+    """The items that a term means, and the order in which an index has them.
+
+    A product's id as it stands; if there is none, all that begin with it.
+    """
+    if term.cart_id:
+        return rows.filter(cart_id=term.cart_id), _NEWEST_FIRST
+    if term.short_code:
+        low, high = short_code_range(term.short_code)
+        return rows.filter(cart_id__gte=low, cart_id__lte=high), _NEWEST_FIRST
+    if not term.product_id:
+        return rows, _NEWEST_FIRST
+    if Item.objects.filter(product_id=term.product_id).exists():
+        return rows.filter(product_id=term.product_id), _NEWEST_FIRST
+    return rows.filter(begins_with(term.product_id)), _BY_PRODUCT
+
+
+def short_code(cart_id: UUID) -> str:
+    """What people call a cart: the first digits of its id."""
+    return cart_id.hex[:SHORT_CODE_DIGITS]
+
+
+def short_code_range(code: str) -> tuple[UUID, UUID]:
+    """The lowest and the highest id with this code."""
+    rest = 32 - SHORT_CODE_DIGITS
+    return UUID(code + "0" * rest), UUID(code + "f" * rest)
+
+
+def begins_with(text: str) -> Q:
+    """Whether a product's id begins so, in the form that each database's index serves.
+
+    PostgreSQL's serves LIKE 'text%', SQLite's (whose LIKE ignores case) comparisons.
+    """
+    if connection.vendor == "postgresql":
+        return Q(product_id__startswith=text)
+    following: dict[str, Any] = {"product_id__gte": text, "product_id__lt": text + "\U0010ffff"}
+    return Q(**following)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from django.db import DatabaseError, Error, connection
+from django.db import DatabaseError, Error, connection, transaction
 
-from tracker import metrics, store
+from tracker import erasure, metrics, store
 from tracker.intake import Source, Unavailable, first_line
 from tracker.intake.record import dump
 from tracker.models import DeadLetter
@@ -147,7 +147,7 @@ def merge_or_bury(records: Sequence[Record]) -> None:
     the reason. Raises django.db.Error for every other reason: nothing is buried for those.
     """
     try:
-        _count(store.merge(records))
+        outcome = store.merge(records)
     except (DatabaseError, ValueError) as error:
         if not speaks_of_data(error):
             raise
@@ -157,6 +157,8 @@ def merge_or_bury(records: Sequence[Record]) -> None:
         middle = len(records) // 2
         merge_or_bury(records[:middle])
         merge_or_bury(records[middle:])
+    else:
+        _count(outcome)
 
 
 def _count(outcome: store.Outcome) -> None:
@@ -176,9 +178,15 @@ def speaks_of_data(error: Exception) -> bool:
 
 
 def bury(record: Record, error: Exception) -> None:
-    """Keep a record that can't be merged; once, however often. Raises django.db.Error."""
+    """Keep a record that can't be merged; once, however often. Raises django.db.Error.
+
+    What was accepted before its cart was erased is not kept, also if it was refused before that.
+    """
     if record.version is None:
         raise ValueError("only what has a version can wait")
-    DeadLetter.keep(dump(record.add, record.version).decode(), first_line(error))
+    with transaction.atomic():
+        if erasure.covers(record.add.cart_id, record.version):
+            return
+        DeadLetter.keep(dump(record.add, record.version).decode(), first_line(error))
     metrics.DEAD_LETTERED.inc()
     log.error("a record went to the dead letters: %s", first_line(error))

@@ -63,6 +63,17 @@ def delete(cart_id: UUID, *, until: int) -> Receipt:
     return Receipt(_delete_cart(cart_id, until), items, letters)
 
 
+def covers(cart_id: UUID, version: int) -> bool:
+    """Whether what was accepted then was erased. If not, it stays so until the transaction's end.
+
+    Call it in one. Raises django.db.Error.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [MERGE_LOCK])
+    return Tombstone.objects.filter(cart_id=cart_id, version__gte=version).exists()
+
+
 def moment(version: int) -> datetime:
     """The time of a version, in the microseconds in which rows keep it."""
     return _EPOCH + timedelta(microseconds=version // 1000)

@@ -81,10 +81,13 @@ WHERE excluded.name_version > stored.name_version
 RETURNING {is_new}
 """
 
-# How many items the batch has, and how many of them are stored already.
+# How many items of the batch are not left out, and how many of them are stored already.
 _COUNT = """
 SELECT count(*), count(stored.id)
-FROM {batch_of_items} AS batch LEFT JOIN tracker_item AS stored USING (id)
+FROM {batch_of_items} AS batch
+LEFT JOIN tracker_item AS stored USING (id)
+LEFT JOIN tracker_tombstone AS erased ON erased.cart_id = batch.cart_id
+WHERE NOT COALESCE(batch.last_version <= erased.version, FALSE)
 """
 
 _POSTGRESQL = {
@@ -145,8 +148,8 @@ _SQLITE = {
 }
 
 
-# Merges share this lock. Who puts a tombstone takes it alone for a moment: every merge that has not
-# seen the tombstone has ended then (tracker/erasure.py).
+# Merges share this lock, and so does whoever keeps a dead letter. Who puts a tombstone takes it
+# alone for a moment: all that have not seen the tombstone have ended then (tracker/erasure.py).
 MERGE_LOCK = 0x6361727473
 
 # One message with all of it; store.py says why. Parameters: the limit of each statement in

@@ -1,12 +1,14 @@
 """The counts that triggers keep are those of the rows, whatever happened to these."""
 
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, connections, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -131,3 +133,24 @@ def test_an_erased_cart_is_not_counted() -> None:
     erasure.erase(CARTS[0])
     assert kept() == counted()
     assert Cart.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+def test_every_connection_counts_in_rows_of_its_own() -> None:
+    """Two that shared a shard would wait for each other, in whatever order they come to its rows.
+
+    Their pids are more than there were shards to choose from.
+    """
+    connected = threading.Barrier(20)
+
+    def merge(number: int) -> None:
+        with transaction.atomic():
+            store.merge([store.Record(Add(UUID(int=number), "a", price=5), START)])
+            connected.wait(20)
+        connections.close_all()
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(merge, range(20)))
+    assert Tally.objects.count() == 20
+    assert kept() == counted()

@@ -14,8 +14,20 @@ form, drops their triggers: it must end with `install`.
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-# Connections that write at the same time count in different rows, and do not wait for each other.
-_SHARDS = 16
+# Connections that write at the same time count in different rows: they do not wait for each other,
+# in whatever order one transaction comes to its rows. The first lock of this class that is free is
+# the connection's, until it ends, and the lock's number is its shard.
+_SHARD_LOCKS = 0x74616C6C
+_MY_SHARD = f"""
+    mine := NULLIF(current_setting('tracker.shard', true), '');
+    IF mine IS NULL THEN
+        mine := 0;
+        WHILE NOT pg_try_advisory_lock({_SHARD_LOCKS}, mine) LOOP
+            mine := mine + 1;
+        END LOOP;
+        PERFORM set_config('tracker.shard', mine::text, false);
+    END IF;
+"""
 
 _TALLIED = ("new_carts", "new_items", "seen_carts", "seen_value")
 
@@ -55,7 +67,7 @@ _REFERENCING = {
 # adds up to nothing, and writes nothing.
 _ADD_TO_TALLY = """
     INSERT INTO tracker_tally AS tally (bucket, shard, {columns})
-    SELECT bucket, pg_backend_pid() % {shards}, {sums}
+    SELECT bucket, mine, {sums}
     FROM ({shares}) AS share (bucket, {columns})
     GROUP BY bucket
     HAVING {any_change}
@@ -89,7 +101,7 @@ _ADD_TO_PRODUCTS = """
     WITH changed AS ({signed})
     INSERT INTO tracker_producttally AS tally (day, product_id, shard, items)
     SELECT (created_at AT TIME ZONE 'UTC')::date AS day, product_id,
-           pg_backend_pid() % {shards}, sum(sign)
+           mine, sum(sign)
     FROM changed
     GROUP BY 1, 2
     HAVING sum(sign) <> 0
@@ -100,7 +112,6 @@ _ADD_TO_PRODUCTS = """
 
 def _add_to_tally(signed: str, shares: str) -> str:
     return f"WITH changed AS ({signed})" + _ADD_TO_TALLY.format(
-        shards=_SHARDS,
         shares=shares,
         columns=", ".join(_TALLIED),
         sums=", ".join(f"sum({name})" for name in _TALLIED),
@@ -125,11 +136,11 @@ def _postgresql(table: str, event: str) -> list[str]:
         body = _add_to_tally(signed, _CART_SHARES)
     else:
         body = _ADD_TO_CARTS.format(signed=signed) + _add_to_tally(signed, _ITEM_SHARES)
-        body += _ADD_TO_PRODUCTS.format(signed=signed, shards=_SHARDS)
+        body += _ADD_TO_PRODUCTS.format(signed=signed)
     name = f"{table}_count_{event.lower()}"
     function = f"""
         CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {_BY_KEY} AS
-        $$ BEGIN {body} RETURN NULL; END $$
+        $$ DECLARE mine integer; BEGIN {_MY_SHARD} {body} RETURN NULL; END $$
     """
     trigger = f"""
         CREATE TRIGGER {name} AFTER {event} ON {table} REFERENCING {_REFERENCING[event]}

@@ -1,16 +1,15 @@
 """manage.py deadletters"""
 
 from argparse import ArgumentParser
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 
-from tracker import store
-from tracker.drain import speaks_of_data
-from tracker.intake import first_line
-from tracker.intake.record import load
+from tracker import deadletters
+from tracker.deadletters import Result
 from tracker.models import DeadLetter
 
 
@@ -25,10 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="discard without asking")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        letters = DeadLetter.objects.order_by("created_at")
+        chosen = DeadLetter.objects.all()
         if options["ids"]:
-            letters = letters.filter(id__in=options["ids"])
-        chosen = list(letters)
+            chosen = chosen.filter(id__in=options["ids"])
         if options["action"] == "replay":
             self._replay(chosen)
         elif options["action"] == "discard":
@@ -36,34 +34,24 @@ class Command(BaseCommand):
         else:
             self._list(chosen)
 
-    def _list(self, letters: list[DeadLetter]) -> None:
-        for letter in letters:
+    def _list(self, letters: QuerySet[DeadLetter]) -> None:
+        listed = 0
+        for letter in deadletters.oldest_first(letters):
             self.stdout.write(f"{letter.id}  {letter.created_at:%Y-%m-%d %H:%M:%S}  {letter.error}")
-        self.stdout.write(f"{len(letters)} dead letters")
+            listed += 1
+        self.stdout.write(f"{listed} dead letters")
 
-    def _replay(self, letters: list[DeadLetter]) -> None:
+    def _replay(self, letters: QuerySet[DeadLetter]) -> None:
         """Each on its own: merged and deleted in one transaction, or left with its new error."""
-        replayed = sum(_replay_one(letter) for letter in letters)
-        self.stdout.write(f"{replayed} replayed, {len(letters) - replayed} refused again")
+        letters_in_order = deadletters.oldest_first(letters)
+        results = Counter(deadletters.replay(letter) for letter in letters_in_order)
+        replayed, refused = results[Result.SETTLED], results[Result.REFUSED]
+        self.stdout.write(f"{replayed} replayed, {refused} refused again")
 
-    def _discard(self, letters: list[DeadLetter], *, sure: bool) -> None:
-        if letters and not sure:
-            raise CommandError(f"This deletes {len(letters)} records for ever: add --yes.")
-        for letter in letters:
-            letter.delete()
-        self.stdout.write(f"{len(letters)} discarded")
-
-
-def _replay_one(letter: DeadLetter) -> bool:
-    """Returns whether it became a row. Raises django.db.Error if the database is not usable."""
-    try:
-        with transaction.atomic():
-            store.merge([load(letter.record.encode())])
-            letter.delete()
-    except (DatabaseError, ValueError) as error:
-        if not speaks_of_data(error):
-            raise
-        letter.error = first_line(error)
-        letter.save(update_fields=["error"])
-        return False
-    return True
+    def _discard(self, letters: QuerySet[DeadLetter], *, sure: bool) -> None:
+        chosen = list(letters.values_list("pk", flat=True))
+        if chosen and not sure:
+            raise CommandError(f"This deletes {len(chosen)} records for ever: add --yes.")
+        for key in chosen:
+            DeadLetter.objects.filter(pk=key).delete()
+        self.stdout.write(f"{len(chosen)} discarded")

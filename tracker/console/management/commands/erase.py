@@ -1,0 +1,90 @@
+"""manage.py erase"""
+
+import sys
+from argparse import ArgumentParser
+from getpass import getuser
+from typing import Any, TextIO
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+
+from tracker.console import erasures, search
+from tracker.console.erasures import Preview, Receipt
+from tracker.intake import first_line
+
+
+class Command(BaseCommand):
+    help = "Erase a cart and all that is kept of it, also what still waits. It is on the audit log."
+    stealth_options = ("stdin",)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--cart", required=True, help="its id, in any form")
+        parser.add_argument("--reason", required=True, help="for the audit log; without names")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--operator", help="who erases; by default the login name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        cart_id = search.read(options["cart"]).cart_id
+        if cart_id is None:
+            raise CommandError(f"--cart: {options['cart']!r} is no cart's id.")
+        try:
+            reason = erasures.reason_for(cart_id, options["reason"])
+        except ValueError as error:
+            raise CommandError(f"--reason: {error}") from None
+        try:
+            self._show(cart_id, erasures.preview(cart_id))
+            if not options["yes"]:
+                self._ask(cart_id, options.get("stdin") or sys.stdin)
+            self._erase(options["operator"] or _login_name(), cart_id, reason)
+        except Error as error:
+            raise CommandError(f"The database can't be used: {first_line(error)}") from None
+
+    def _show(self, cart_id: UUID, preview: Preview) -> None:
+        stored = "" if preview.is_stored else " (it has no row)"
+        self.stdout.write(f"Cart {search.short_code(cart_id)}{stored}. This deletes for ever:")
+        self.stdout.write(f"  items          {preview.items}")
+        self.stdout.write(f"  dead letters   {preview.dead_letters}")
+        self.stdout.write(f"and empties      {preview.audit_entries} entries of the audit log.")
+        if preview.may_wait:
+            self.stdout.write("What of it still waits in the intake is dropped when it is drained.")
+
+    def _ask(self, cart_id: UUID, terminal: TextIO) -> None:
+        """Returns if the cart's code was typed."""
+        if not terminal.isatty():
+            raise CommandError("Nobody is here to be asked: add --yes.")
+        code = search.short_code(cart_id)
+        self.stdout.write(f"Type {code} to go on: ", ending="")
+        self.stdout.flush()
+        if search.read(terminal.readline()).short_code != code:
+            raise CommandError("Nothing was erased.")
+
+    def _erase(self, operator: str, cart_id: UUID, reason: str) -> None:
+        begun = erasures.begin(operator, cart_id, reason)
+        try:
+            erasures.carry_out(begun, cart_id)
+        except Error as error:
+            raise CommandError(
+                f"Begun (receipt {begun.pk}) and not finished: {first_line(error)}."
+                " Run it again to go on with the rest."
+            ) from None
+        self._print(erasures.receipt(begun))
+
+    def _print(self, receipt: Receipt) -> None:
+        begun = receipt.begun
+        self.stdout.write(f"Erased cart {receipt.code}: receipt {begun.pk}")
+        lines = [
+            ("by", begun.username),
+            ("when", f"{begun.at:%Y-%m-%d %H:%M:%S} UTC"),
+            ("reason", begun.detail),
+            *(receipt.counts or []),
+        ]
+        for name, told in lines:
+            self.stdout.write(f"  {name:<22} {told}")
+
+
+def _login_name() -> str:
+    try:
+        return getuser()
+    except (ImportError, KeyError, OSError):  # A container's user often has no name.
+        return "manage.py erase"

@@ -1,0 +1,61 @@
+"""Dead letters: the records that the database refused, tried once more. See models.DeadLetter."""
+
+from collections.abc import Iterator
+from enum import Enum
+
+from django.db import DatabaseError, transaction
+from django.db.models import Q, QuerySet
+
+from tracker import store
+from tracker.drain import speaks_of_data
+from tracker.intake import first_line
+from tracker.intake.record import load
+from tracker.models import DeadLetter
+
+BATCH_LETTERS = 100
+
+
+class Result(Enum):
+    """What became of a dead letter that was tried once more."""
+
+    SETTLED = "replayed"  # In its row; or dropped, because its cart was erased since.
+    REFUSED = "refused again"
+    GONE = "gone"  # Somebody else has replayed, discarded or erased it.
+
+
+def replay(letter: DeadLetter) -> Result:
+    """Merge its record and forget the letter, in one transaction; or keep it with its new error.
+
+    May be repeated. Raises django.db.Error if the database can't be used; nothing has changed then.
+    """
+    try:
+        with transaction.atomic():
+            if not lock(letter):
+                return Result.GONE
+            store.merge([load(letter.record.encode())])
+            DeadLetter.objects.filter(pk=letter.pk).delete()
+    except (DatabaseError, ValueError) as error:
+        if not speaks_of_data(error):
+            raise
+        DeadLetter.objects.filter(pk=letter.pk).update(error=first_line(error))
+        return Result.REFUSED
+    return Result.SETTLED
+
+
+def lock(letter: DeadLetter) -> bool:
+    """Keep it from all others until the transaction's end; False if it is not there any more."""
+    return bool(DeadLetter.objects.select_for_update().filter(pk=letter.pk).values_list("pk"))
+
+
+def oldest_first(letters: QuerySet[DeadLetter]) -> Iterator[DeadLetter]:
+    """Each of them once, read in batches; they may be deleted on the way.
+
+    Holds no transaction and no cursor from one batch to the next.
+    """
+    rest = letters.order_by("created_at", "id")
+    while batch := list(rest[:BATCH_LETTERS]):
+        at, last = batch[-1].created_at, batch[-1].pk
+        yield from batch
+        rest = letters.filter(Q(created_at__gt=at) | Q(created_at=at, id__gt=last)).order_by(
+            "created_at", "id"
+        )

@@ -37,7 +37,8 @@ def test_a_carts_id_is_read_in_every_form(typed: str) -> None:
 
 @pytest.mark.parametrize("typed", ["2c5ea4c0", "#2C5EA4C0", " 2c5e a4c0 "])
 def test_eight_digits_are_a_short_code(typed: str) -> None:
-    assert search.read(typed) == search.Term(short_code="2c5ea4c0")
+    term = search.Term(short_code="2c5ea4c0", product_id=typed.strip())
+    assert search.read(typed) == term
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,13 @@ def test_nothing_is_nothing() -> None:
 def shop(db: None) -> None:
     """The cart, another with the same code, and a hundred others."""
     cousin = UUID("2c5ea4c0-ffff-4fff-8bad-9b1deb4d3b7d")
-    adds = [Add(CART, "SKU-1"), Add(cousin, "SKU-10"), Add(CART, "sku-1"), Add(CART, "SKU%1")]
+    adds = [
+        Add(CART, "SKU-1"),
+        Add(cousin, "SKU-10"),
+        Add(CART, "sku-1"),
+        Add(CART, "SKU%1"),
+        Add(CART, "40061234"),
+    ]
     adds += [Add(uuid4(), f"OTHER-{number}") for number in range(100)]
     store.merge([store.Record(add, number) for number, add in enumerate(adds, 1)])
 
@@ -90,6 +97,7 @@ def test_carts_with_one_code_are_listed(admin_client: Client) -> None:
         ("SKU-", ["SKU-1", "SKU-10"]),
         ("SKU%", ["SKU%1"]),  # No wildcard.
         ("OTHER-1", ["OTHER-1"]),
+        ("40061234", ["40061234"]),  # Could be a cart's code, and is none.
     ],
 )
 def test_a_product_is_found_exactly_or_by_its_beginning(

@@ -4,7 +4,6 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracker import erasure, store
-from tracker.models import Cart, Item, ProductTally, Tally
+from tracker.models import Cart, Item, Tally
 from tracker.payload import Add
 
 pytestmark = pytest.mark.django_db
@@ -36,10 +35,9 @@ def bucket(time: datetime) -> datetime:
     return time.replace(minute=time.minute // 10 * 10, second=0, microsecond=0)
 
 
-def counted() -> dict[str, Any]:
+def counted() -> dict[datetime, list[int]]:
     """What the rows say, counted one by one."""
     tallies: dict[datetime, list[int]] = {}
-    products: dict[tuple[Any, str], int] = {}
 
     def count(time: datetime, place: int, number: int) -> None:
         tallies.setdefault(bucket(time), [0, 0, 0, 0])[place] += number
@@ -54,26 +52,17 @@ def counted() -> dict[str, Any]:
         count(cart.updated_at, 3, value)
     for item in Item.objects.all():
         count(item.created_at, 1, 1)
-        key = item.created_at.date(), item.product_id
-        products[key] = products.get(key, 0) + 1
-    return {"tallies": tallies, "products": products}
+    return tallies
 
 
-def kept() -> dict[str, Any]:
+def kept() -> dict[datetime, list[int]]:
     """What the tallies say, without what has come to nothing."""
     tallies: dict[datetime, list[int]] = {}
     for each in Tally.objects.all():
         found = tallies.setdefault(each.bucket, [0, 0, 0, 0])
         shares = (each.new_carts, each.new_items, each.seen_carts, int(each.seen_value))
         tallies[each.bucket] = [a + b for a, b in zip(found, shares, strict=True)]
-    products: dict[tuple[Any, str], int] = {}
-    for row in ProductTally.objects.all():
-        key = row.day, row.product_id
-        products[key] = products.get(key, 0) + row.items
-    return {
-        "tallies": {when: found for when, found in tallies.items() if any(found)},
-        "products": {key: items for key, items in products.items() if items},
-    }
+    return {when: found for when, found in tallies.items() if any(found)}
 
 
 @settings(
@@ -86,7 +75,6 @@ def test_tallies_are_exact_under_replay(
     """Batches in any order, some of them twice, with erasures in between."""
     Cart.objects.all().delete()
     Tally.objects.all().delete()
-    ProductTally.objects.all().delete()
     batches = history + chance.sample(history, len(history) // 2)
     chance.shuffle(batches)
     for batch in batches:
@@ -105,7 +93,7 @@ def test_a_replay_changes_no_count() -> None:
     before = kept()
     store.merge(batch)
     assert kept() == before
-    assert before["products"] == {(datetime(2026, 11, 20, tzinfo=UTC).date(), "a"): 1}
+    assert [sum(column) for column in zip(*before.values(), strict=True)] == [1, 1, 1, 5]
 
 
 def test_what_people_change_by_hand_is_counted_too() -> None:

@@ -97,18 +97,6 @@ _ADD_TO_CARTS = """
     WHERE cart.id = share.cart_id;
 """
 
-_ADD_TO_PRODUCTS = """
-    WITH changed AS ({signed})
-    INSERT INTO tracker_producttally AS tally (day, product_id, shard, items)
-    SELECT (created_at AT TIME ZONE 'UTC')::date AS day, product_id,
-           mine, sum(sign)
-    FROM changed
-    GROUP BY 1, 2
-    HAVING sum(sign) <> 0
-    ORDER BY 1, 2
-    ON CONFLICT (day, product_id, shard) DO UPDATE SET items = tally.items + excluded.items;
-"""
-
 
 def _add_to_tally(signed: str, shares: str) -> str:
     return f"WITH changed AS ({signed})" + _ADD_TO_TALLY.format(
@@ -126,8 +114,8 @@ _BY_KEY = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejo
 
 # Room in each page for the next version of its rows, which are changed again and again: then an
 # update writes no index (PostgreSQL manual, 66.7, "Heap-Only Tuples"). Took what the triggers cost
-# for an item that is new in its cart from 19 us to 13.
-_FILL_FACTORS = {"tracker_cart": 45, "tracker_producttally": 50, "tracker_tally": 20}
+# for an item that is new in its cart from 12 us to 8.
+_FILL_FACTORS = {"tracker_cart": 45, "tracker_tally": 20}
 
 
 def _postgresql(table: str, event: str) -> list[str]:
@@ -136,7 +124,6 @@ def _postgresql(table: str, event: str) -> list[str]:
         body = _add_to_tally(signed, _CART_SHARES)
     else:
         body = _ADD_TO_CARTS.format(signed=signed) + _add_to_tally(signed, _ITEM_SHARES)
-        body += _ADD_TO_PRODUCTS.format(signed=signed)
     name = f"{table}_count_{event.lower()}"
     function = f"""
         CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {_BY_KEY} AS
@@ -169,9 +156,6 @@ _SQLITE_ITEM = """
     INSERT INTO tracker_tally (bucket, shard, new_carts, new_items, seen_carts, seen_value)
     VALUES ({created}, 0, 0, {sign}, 0, 0)
     ON CONFLICT (bucket, shard) DO UPDATE SET new_items = new_items + excluded.new_items;
-    INSERT INTO tracker_producttally (day, product_id, shard, items)
-    VALUES (substr({row}.created_at, 1, 10), {row}.product_id, 0, {sign})
-    ON CONFLICT (day, product_id, shard) DO UPDATE SET items = items + excluded.items;
 """
 _SQLITE_ROWS = {
     "INSERT": [(1, "NEW")],
@@ -224,12 +208,10 @@ _SPELLED = {
     "postgresql": {
         "created": "date_bin('10 minutes', created_at, 'epoch')",
         "updated": "date_bin('10 minutes', updated_at, 'epoch')",
-        "day": "(created_at AT TIME ZONE 'UTC')::date",
     },
     "sqlite": {
         "created": _SQLITE_BUCKET.format("created_at"),
         "updated": _SQLITE_BUCKET.format("updated_at"),
-        "day": "substr(created_at, 1, 10)",
     },
 }
 # The carts' own counts come first; their triggers move the value of each to its bucket, which the
@@ -253,10 +235,5 @@ _RECOUNT = [
         UNION ALL SELECT {created}, 0, 1, 0, 0 FROM tracker_item
     ) AS share
     GROUP BY bucket
-    """,
-    "DELETE FROM tracker_producttally",
-    """
-    INSERT INTO tracker_producttally (day, product_id, shard, items)
-    SELECT {day}, product_id, 0, count(*) FROM tracker_item GROUP BY 1, 2
     """,
 ]

@@ -7,6 +7,7 @@ class ConsoleConfig(AppConfig):
 
     name = "tracker.console"
     label = "console"
+    verbose_name = "Staff"
 
     def ready(self) -> None:
         from tracker.console.roles import make_groups

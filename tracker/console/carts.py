@@ -17,12 +17,10 @@ from tracker.console import audit, search
 from tracker.console.lists import AFTER, BEFORE, ROWS_PER_PAGE, ReadOnlyAdmin
 from tracker.console.models import AuditEntry
 from tracker.console.money import in_currency
-from tracker.console.paging import Keyset
 from tracker.console.site import render
 from tracker.models import Cart, Item
 
 STATES = ("active", "idle", "stale")
-ITEMS = Keyset("-created_at", "-id")
 
 
 class State(admin.SimpleListFilter):
@@ -104,11 +102,9 @@ class CartAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """One cart found by its id or code: straight to its page."""
-        term = search.read(request.GET.get("q", ""))
-        if term.cart_id or term.short_code:
-            found = list(search.carts(term, Cart.objects.all())[:2])
-            if len(found) == 1:
-                return HttpResponseRedirect(address(found[0].id))
+        found = list(search.named(search.read(request.GET.get("q", "")))[:2])
+        if len(found) == 1:
+            return HttpResponseRedirect(address(found[0].id))
         return super().changelist_view(request, extra_context)
 
     def change_view(  # type: ignore[override]
@@ -119,7 +115,7 @@ class CartAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         cart = self._cart(object_id)
         after, before = request.GET.get(AFTER), request.GET.get(BEFORE)
-        page = ITEMS.page(
+        page = search.OF_A_CART.page(
             Item.objects.filter(cart=cart), size=ROWS_PER_PAGE, after=after, before=before
         )
         if not (after or before):

@@ -1,6 +1,6 @@
 """The console's first page: what comes in, how the carts are, and how the intake is."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -28,7 +28,7 @@ _TEMPLATES = "admin/console"
 def dashboard(request: HttpRequest) -> HttpResponseBase:
     """GET /admin/?window=24h|7d|30d: the figures, or a sentence for who may not see them.
 
-    Asks the tallies alone, never the tables of carts and items.
+    Asks the tallies, and for the top products a bounded number of items.
     """
     if not request.user.has_perm(PERMISSION):
         return render(request, f"{_TEMPLATES}/no_figures.html", "Operations console")
@@ -133,17 +133,12 @@ def _carts(window: Window, now: datetime) -> dict[str, Any]:
 
 
 def _products(window: Window, now: datetime) -> dict[str, Any]:
-    first, last = Span.of(window, now).days()
-    found = figures.top_products(first, last)
+    top = figures.top_products(Span.of(window, now))
     rows = [
-        {"product_id": name, "items": items, "share": round(100 * items / found[0][1], 1)}
-        for name, items in found
+        {"product_id": name, "items": items, "share": round(100 * items / top.products[0][1], 1)}
+        for name, items in top.products
     ]
-    return {"products": rows, "days": _days(first, last)}
-
-
-def _days(first: date, last: date) -> str:
-    return f"{first:%Y-%m-%d}" if first == last else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    return {"products": rows, "top": top, "is_estimate": top.looked_at < top.items}
 
 
 def _intake() -> dict[str, Any]:

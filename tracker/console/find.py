@@ -9,7 +9,7 @@ from tracker.console import audit, search
 from tracker.console.carts import address
 from tracker.console.models import AuditEntry
 from tracker.console.site import page, render
-from tracker.models import Cart, Item
+from tracker.models import Item
 
 
 @page("find/", name="find", title="Find", permission="tracker.view_cart", in_menu=False)
@@ -22,15 +22,17 @@ def find(request: HttpRequest) -> HttpResponseBase:
     where = _address(term, typed)
     if where:
         return HttpResponseRedirect(where)
-    return render(request, "admin/console/nothing_found.html", "Find", typed=typed)
+    return render(
+        request, "admin/console/nothing_found.html", "Find", typed=typed, cart_id=term.cart_id
+    )
 
 
 def _address(term: search.Term, typed: str) -> str | None:
-    if term.cart_id or term.short_code:
-        found = list(search.carts(term, Cart.objects.all())[:2])
-        if len(found) == 1:
-            return address(found[0].id)
-        return _list("cart", typed) if found else None
+    found = list(search.named(term)[:2])
+    if len(found) == 1:
+        return address(found[0].id)
+    if found:
+        return _list("cart", typed)
     if term.product_id and search.items(term, Item.objects.all())[0].exists():
         return _list("item", typed)
     return None

@@ -91,7 +91,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _take_tabs_out(self, context: dict[str, Any]) -> None:
         """The filters named in `tabs` stand above the list instead of beside it."""
         cl = context["cl"]
-        filters = [(spec, spec.parameter_name in self.tabs) for spec in cl.filter_specs]
+        filters = [
+            (spec, getattr(spec, "parameter_name", None) in self.tabs) for spec in cl.filter_specs
+        ]
         context["tabs"] = [
             {"title": spec.title, "choices": list(spec.choices(cl))} for spec, tab in filters if tab
         ]

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import connection, models
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 COUNT_LIMIT = 10_000
 
@@ -28,11 +29,17 @@ class Keyset:
     """An order by columns that an index has in the same order, the last of them unique.
 
     `columns` are names as order_by takes them, all rising or all falling: ("-created_at", "-id").
-    None of them is ever NULL.
+    None of them is ever NULL. `is_sorted`: of rows that another index finds, a bounded number. Then
+    this order must be sorted, and the planner is kept from walking through all rows in it, in the
+    hope that the first ones come soon.
     """
 
-    def __init__(self, *columns: str) -> None:
-        self.order = columns
+    def __init__(self, *columns: str, is_sorted: bool = False) -> None:
+        self.order: list[Any] = list(columns)
+        if is_sorted:  # An expression, which no index has.
+            first = columns[0].lstrip("-")
+            expression = Coalesce(F(first), F(first))
+            self.order[0] = expression.desc() if columns[0].startswith("-") else expression.asc()
         self.names = [name.lstrip("-") for name in columns]
         self.is_falling = columns[0].startswith("-")
 

@@ -23,12 +23,17 @@ _CART_ID = re.compile(
 _SHORT_CODE = re.compile(r"#?([0-9a-f]{8})", re.ASCII | re.IGNORECASE)
 
 _NEWEST_FIRST = Keyset("-created_at", "-id")
+# An index finds a cart's items, and no index has them in this order: they are sorted.
+OF_A_CART = Keyset("-created_at", "-id", is_sorted=True)
 # As their index has them: products that begin alike stand side by side.
 _BY_PRODUCT = Keyset("product_id", "created_at", "id")
 
 
 class Term(NamedTuple):
-    """What was typed, read: exactly one of the three is set, or none for an empty term."""
+    """What was typed, read: a cart's id, or a short code, or a product's id, or nothing.
+
+    What reads as a short code may be a product's id all the same, so that is set as well.
+    """
 
     cart_id: UUID | None = None
     short_code: str = ""
@@ -42,20 +47,27 @@ def read(typed: str) -> Term:
     if found := _CART_ID.search(together):
         return Term(cart_id=UUID(found[1]))
     if found := _SHORT_CODE.fullmatch(together):
-        return Term(short_code=found[1].lower())
+        return Term(short_code=found[1].lower(), product_id=typed.strip())
     return Term(product_id=typed.strip())
 
 
 def carts(term: Term, rows: QuerySet[Cart]) -> QuerySet[Cart]:
     """The carts that a term means; those that hold a product, if it is one's id."""
-    if term.cart_id:
-        return rows.filter(id=term.cart_id)
-    if term.short_code:
-        low, high = short_code_range(term.short_code)
-        return rows.filter(id__gte=low, id__lte=high)
+    if term.cart_id or named(term).exists():
+        return rows & named(term)
     if term.product_id:
         return rows.filter(items__product_id=term.product_id)
     return rows
+
+
+def named(term: Term) -> QuerySet[Cart]:
+    """The carts with this id or this code: none if the term is neither."""
+    if term.cart_id:
+        return Cart.objects.filter(id=term.cart_id)
+    if term.short_code:
+        low, high = short_code_range(term.short_code)
+        return Cart.objects.filter(id__gte=low, id__lte=high)
+    return Cart.objects.none()
 
 
 def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
@@ -64,10 +76,12 @@ def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
     A product's id as it stands; if there is none, all that begin with it.
     """
     if term.cart_id:
-        return rows.filter(cart_id=term.cart_id), _NEWEST_FIRST
+        return rows.filter(cart_id=term.cart_id), OF_A_CART
     if term.short_code:
         low, high = short_code_range(term.short_code)
-        return rows.filter(cart_id__gte=low, cart_id__lte=high), _NEWEST_FIRST
+        found = rows.filter(cart_id__gte=low, cart_id__lte=high)
+        if found.exists():
+            return found, OF_A_CART
     if not term.product_id:
         return rows, _NEWEST_FIRST
     if Item.objects.filter(product_id=term.product_id).exists():

@@ -4,6 +4,14 @@ import django.utils.timezone
 from django.db import migrations, models
 
 
+def compare_bytes(apps, editor):
+    """See tracker/models.py, Item.Meta.indexes. SQLite compares bytes anyway."""
+    if editor.connection.vendor == "postgresql":
+        editor.execute(
+            'ALTER TABLE tracker_item ALTER COLUMN product_id TYPE varchar(255) COLLATE "C"'
+        )
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -11,19 +19,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='ProductTally',
-            fields=[
-                ('pk', models.CompositePrimaryKey('day', 'product_id', 'shard', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('day', models.DateField()),
-                ('product_id', models.CharField(max_length=255)),
-                ('shard', models.SmallIntegerField()),
-                ('items', models.BigIntegerField(default=0)),
-            ],
-            options={
-                'default_permissions': (),
-            },
-        ),
+        migrations.RunPython(compare_bytes, migrations.RunPython.noop),
         migrations.CreateModel(
             name='Tally',
             fields=[
@@ -86,6 +82,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='item',
-            index=models.Index(fields=['product_id', 'created_at', 'id'], name='tracker_item_product', opclasses=['varchar_pattern_ops', 'timestamptz_ops', 'uuid_ops']),
+            index=models.Index(fields=['product_id', 'created_at', 'id'], name='tracker_item_product'),
         ),
     ]

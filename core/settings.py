@@ -1,6 +1,7 @@
 """Settings, all of them from the environment. The README has the table; a test keeps it true."""
 
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ if SERVES_CONSOLE:
         "django.contrib.messages",
         "whitenoise.runserver_nostatic",
         "django.contrib.staticfiles",
+        "axes",
     ]
 if USES_TOOLBAR:
     INSTALLED_APPS += ["debug_toolbar"]
@@ -56,6 +58,10 @@ MIDDLEWARE += [
 ]
 if SERVES_CONSOLE:
     MIDDLEWARE += [
+        # These three stand outside: errors, redirects and static files get their headers, too.
+        "tracker.console.headers.HeadersMiddleware",
+        "csp.middleware.CSPMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
@@ -63,7 +69,7 @@ if SERVES_CONSOLE:
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
-        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        "axes.middleware.AxesMiddleware",
     ]
 
 ROOT_URLCONF = "core.urls"
@@ -141,8 +147,12 @@ SECRET_KEY_IS_LOCAL = not env.text("SECRET_KEY")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# A session ends with the browser, and 12 hours after the login at the latest: a long shift.
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_AGE = 12 * 3600
 SECURE_SSL_REDIRECT = BEHIND_TLS
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
+SECURE_REFERRER_POLICY = "same-origin"  # Addresses hold carts' ids and what was searched for.
 X_FRAME_OPTIONS = "DENY"
 # Whether a whole domain is HTTPS for ever is its owner's decision, not that of one host below it.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -157,6 +167,45 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
+]
+
+# -- The console's security ------------------------------------------------------------------------
+# Nothing inline, nothing from elsewhere. The same with DEBUG: the toolbar needs no more, and
+# django-csp by itself spares Django's technical pages (404 and 500), which do.
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "EXCLUDE_URL_PREFIXES": ["/openapi.json"],  # The storefront's, and no page.
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+if SERVES_CONSOLE:
+    CSRF_FAILURE_VIEW = "tracker.console.failures.csrf_failure"
+
+# Failed logins: after so many with one name from one address, and from one address with any names,
+# both have to wait. A name alone locks nobody out: strangers could keep its owner away.
+LOCKOUT_FAILURES_PER_ADDRESS = 50
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Trying on does not make it longer.
+AXES_HANDLER = "tracker.console.lockout.LockoutHandler"
+AXES_CLIENT_IP_CALLABLE = "tracker.console.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "tracker.console.lockout.locked_out"
+AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True  # No table of who came when: nobody looks at it, and it only grows.
+AXES_VERBOSE = False
+AXES_SENSITIVE_PARAMETERS = ["username"]  # Passwords get typed there. The log names addresses.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
 ]
 
 # -- The console -----------------------------------------------------------------------------------
@@ -176,6 +225,9 @@ STATIC_ROOT.mkdir(exist_ok=True)
 
 # The toolbar's own guard looks at INTERNAL_IPS; a browser on this machine is all that it is for.
 INTERNAL_IPS = ["127.0.0.1", "::1"]
+# Static files come by it, too, some 25 with each page: of only 25 requests, as it would by itself,
+# it would have forgotten the page before anybody can look at its queries.
+DEBUG_TOOLBAR_CONFIG = {"RESULTS_CACHE_SIZE": 200}
 
 # -- Logs: to stderr, one line each, for machines unless asked otherwise ---------------------------
 LOG_FORMAT = env.choice("LOG_FORMAT", default="json", among=("json", "text"))
@@ -197,5 +249,6 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.request": {"level": "ERROR"},
+        "axes": {"level": "WARNING"},
     },
 }

@@ -9,8 +9,13 @@ urlpatterns: list[Any] = [path("", include("tracker.urls"))]
 
 if settings.SERVES_CONSOLE:
     from django.contrib import admin
+    from django.views.generic import RedirectView
 
-    urlpatterns += [path("admin/", admin.site.urls)]
+    urlpatterns += [
+        path("admin", RedirectView.as_view(pattern_name="admin:index")),
+        path("admin/", admin.site.urls),
+    ]
+    handler500 = "tracker.console.failures.server_error"
 
 if settings.USES_TOOLBAR:
     from debug_toolbar.toolbar import debug_toolbar_urls

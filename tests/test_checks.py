@@ -30,13 +30,28 @@ def test_the_settings_as_they_are_pass() -> None:
 @pytest.mark.parametrize(
     "layers", [OURS[::-1], OURS[:-1], [OURS[0], OURS[2], OURS[1], *OURS[3:]], []]
 )
-def test_e001_finds_layers_out_of_order(layers: list[str]) -> None:
-    assert found(MIDDLEWARE=layers) == ["tracker.E001"]
+def test_e001_finds_layers_out_of_order(layers: list[str], settings: Any) -> None:
+    rest = [name for name in settings.MIDDLEWARE if name not in OURS]
+    assert found(MIDDLEWARE=[*layers, *rest]) == ["tracker.E001"]
 
 
-def test_e002_finds_the_console_on_the_storefronts_way() -> None:
-    sessions = "django.contrib.sessions.middleware.SessionMiddleware"
-    assert found(MIDDLEWARE=[sessions, *OURS]) == ["tracker.E002"]
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "whitenoise.middleware.WhiteNoiseMiddleware",
+        "axes.middleware.AxesMiddleware",
+        "tracker.console.headers.HeadersMiddleware",
+    ],
+)
+def test_e002_finds_the_console_on_the_storefronts_way(layer: str, settings: Any) -> None:
+    rest = [name for name in settings.MIDDLEWARE if name not in (*OURS, layer)]
+    assert found(MIDDLEWARE=[layer, *OURS, *rest]) == ["tracker.E002"]
+
+
+def test_no_layer_of_the_console_is_on_the_storefronts_way(settings: Any) -> None:
+    """Whatever is added to the list is below the storefront's own."""
+    assert settings.MIDDLEWARE[: len(OURS)] == OURS
 
 
 def test_e003_finds_a_cookie_that_browsers_drop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +71,21 @@ def test_e004_finds_the_toolbar_without_debug(where: str, settings: Any) -> None
         from tracker.checks import check_toolbar
 
         assert [message.id for message in check_toolbar(None)] == ["tracker.E004"]
+
+
+@pytest.mark.parametrize("source", ["'unsafe-inline'", "'unsafe-eval'", "https:", "*"])
+@pytest.mark.parametrize("directive", ["script-src", "style-src", "default-src"])
+def test_e007_finds_a_policy_that_lets_anything_run(
+    directive: str, source: str, settings: Any
+) -> None:
+    policy = settings.CONTENT_SECURITY_POLICY
+    loose = {**policy["DIRECTIVES"], directive: ["'self'", source]}
+    assert found(CONTENT_SECURITY_POLICY={**policy, "DIRECTIVES": loose}) == ["tracker.E007"]
+
+
+def test_e007_finds_pages_without_a_policy(settings: Any) -> None:
+    layers = [name for name in settings.MIDDLEWARE if not name.startswith("csp.")]
+    assert found(MIDDLEWARE=layers) == ["tracker.E007"]
 
 
 @pytest.mark.parametrize("origin", ["*", "null"])

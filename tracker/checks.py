@@ -23,7 +23,8 @@ _ORDER = [
     "middleware.storefront.StorefrontMiddleware",
 ]
 _ANY_CART = UUID(int=1)
-_CONSOLE_LAYERS = ("django.", "whitenoise.")
+_CONSOLE_LAYERS = ("django.", "whitenoise.", "axes.", "csp.", "tracker.console.")
+_CSP_LAYER = "csp.middleware.CSPMiddleware"
 
 
 @register
@@ -34,7 +35,7 @@ def check_middleware_order(app_configs: Any, **kwargs: Any) -> list[CheckMessage
         return [Error("MIDDLEWARE misses or misplaces a layer.", hint=hint, id="tracker.E001")]
     before = settings.MIDDLEWARE[: settings.MIDDLEWARE.index(_ORDER[-1])]
     if any(name.startswith(_CONSOLE_LAYERS) for name in before):
-        hint = f"Move Django's own layers below {_ORDER[-1]}."
+        hint = f"Move all layers but these below {_ORDER[-1]}."
         return [Error("POST /items would run the console's layers.", hint=hint, id="tracker.E002")]
     return []
 
@@ -57,6 +58,21 @@ def check_toolbar(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not settings.DEBUG and any(name.startswith("debug_toolbar") for name in names):
         hint = "Remove it, or set DEBUG=1 on a developer's machine."
         return [Error("The debug toolbar is active without DEBUG.", hint=hint, id="tracker.E004")]
+    return []
+
+
+@register(Tags.security)
+def check_policy(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The second wall, if a text of a shop ever got into a page as markup: it must not run."""
+    directives: dict[str, list[str]] = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    loose = {"'unsafe-inline'", "'unsafe-eval'", "*", "https:", "http:", "data:"}
+    runs_anything = any(
+        loose & set(directives.get(name) or directives["default-src"])
+        for name in ("default-src", "script-src", "style-src", "base-uri")
+    )
+    if settings.SERVES_CONSOLE and (runs_anything or _CSP_LAYER not in settings.MIDDLEWARE):
+        hint = "Keep CONTENT_SECURITY_POLICY strict, and its middleware in place."
+        return [Error("The console's pages may run any script.", hint=hint, id="tracker.E007")]
     return []
 
 

@@ -20,18 +20,30 @@ class Page(NamedTuple):
     route: str
     name: str
     title: str
-    permission: str
+    permission: str | None  # None: all staff get to it, and it decides itself what they see.
     view: View
     in_menu: bool
+
+    def is_open_to(self, user: Any) -> bool:
+        return self.permission is None or user.has_perm(self.permission)
+
+    def address(self, request: HttpRequest) -> str:
+        """Of the page, for the menu.
+
+        The menu marks what the current address contains, which the first page's always is: hence
+        the question mark, everywhere else.
+        """
+        found = reverse(f"admin:{self.name}")
+        return found if self.route or request.path == found else f"{found}?"
 
 
 _pages: list[Page] = []
 
 
 def page(
-    route: str, *, name: str, title: str, permission: str, in_menu: bool = True
+    route: str, *, name: str, title: str, permission: str | None, in_menu: bool = True
 ) -> Callable[[View], View]:
-    """Make a view a page under /admin/, reversed as `admin:<name>`.
+    """Make a view a page under /admin/, reversed as `admin:<name>`; "" is the console's first page.
 
     Only logged-in staff with the permission get to the view; all others are refused before it.
     """
@@ -53,12 +65,12 @@ class ConsoleSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         own = [path(each.route, self._page_view(each), name=each.name) for each in _pages]
-        # Theirs end with one that catches all.
+        # Theirs begin with an index, in whose place is our first page, and end with a catch-all.
         return [*own, *super().get_urls()]
 
     def _page_view(self, each: Page) -> View:
         def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if not request.user.has_perm(each.permission):
+            if not each.is_open_to(request.user):
                 raise PermissionDenied
             return each.view(request, *args, **kwargs)
 
@@ -81,13 +93,13 @@ class ConsoleSite(admin.AdminSite):
             {
                 "name": each.title,
                 "object_name": each.name,
-                "admin_url": reverse(f"admin:{each.name}"),
+                "admin_url": each.address(request),
                 "view_only": True,
                 "add_url": None,
                 "perms": {},
             }
             for each in _pages
-            if each.in_menu and request.user.has_perm(each.permission)
+            if each.in_menu and each.is_open_to(request.user)
         ]
         return [*([_menu(pages)] if pages else []), *found]
 

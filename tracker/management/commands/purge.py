@@ -1,0 +1,61 @@
+"""manage.py purge"""
+
+import sys
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+from django.utils import timezone
+
+from tracker import purge
+from tracker.intake import first_line
+from tracker.progress import Progress, stoppable
+
+
+class Command(BaseCommand):
+    help = "Delete carts without activity for long, with their items. May be stopped at any time."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--older-than", required=True, metavar="AGE", help="of the last activity: 12h, 90d, 2w"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only say what there is")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            before = timezone.now() - purge.read_age(options["older_than"])
+        except purge.BadAge as bad:
+            raise CommandError(f"--older-than: {bad}") from None
+        try:
+            due = purge.count(before)
+        except Error as error:
+            raise CommandError(first_line(error)) from None
+        if options["dry_run"]:
+            since = f"without activity since {before:%Y-%m-%d %H:%M} UTC"
+            self.stdout.write(f"Would delete {_text(due)} {since}.")
+        else:
+            self._purge(before, due)
+
+    def _purge(self, before: datetime, due: purge.Purged) -> None:
+        """Raises CommandError if the database fails, SystemExit after a signal."""
+        progress, gone = Progress(self.stderr, due.carts, "carts"), purge.Purged(0, 0)
+        with stoppable() as stopped:
+            try:
+                for batch in purge.purge(before):
+                    gone = purge.Purged(gone.carts + batch.carts, gone.items + batch.items)
+                    progress.at(gone.carts)
+                    if stopped():
+                        break
+            except Error as error:
+                raise CommandError(f"{first_line(error)}: {_text(gone)} are deleted.") from None
+        progress.end()
+        if signum := stopped():
+            self.stdout.write(f"Stopped: {_text(gone)} of {due.carts:,} are deleted.")
+            sys.exit(128 + signum)
+        self.stdout.write(f"{_text(gone)} are deleted.")
+
+
+def _text(some: purge.Purged) -> str:
+    return f"{some.carts:,} carts with {some.items:,} items"

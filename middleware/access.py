@@ -5,11 +5,16 @@ import logging
 import re
 import secrets
 
+from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 
 from middleware.problem import GetResponse, is_items
 
 log = logging.getLogger("access")
+
+# Sent with `request`, `response` and `request_id` for each request below /items that was refused or
+# failed, after `refused` (middleware/problem.py), and on the same thread.
+request_refused = Signal()
 
 # What a proxy or a client may call a request: nothing that could disturb a log or a header.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -36,6 +41,10 @@ class AccessMiddleware:
         response.headers["X-Request-ID"] = request_id
         if response.status_code >= 400:
             _log(request, response, request_id)
+            # Robust: a receiver that fails must not take the place of the answer.
+            request_refused.send_robust(
+                AccessMiddleware, request=request, response=response, request_id=request_id
+            )
         return response
 
 

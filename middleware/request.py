@@ -51,6 +51,12 @@ def json_body(request: HttpRequest) -> Any:
     return value
 
 
+def parsed_body(request: HttpRequest) -> Any:
+    """What `json_body` has decoded; None if it was not asked, or could not. Reads nothing."""
+    value, _ = request.__dict__.get("_json_body", (None, None))
+    return value
+
+
 def _parse(request: HttpRequest) -> Any:
     _require_json(request)
     try:

@@ -154,5 +154,5 @@ def test_a_dead_drain_is_restarted_and_goes_on(
 
     os.kill(drain, signal.SIGKILL)
     assert live.add(product_id="a").status == 200
-    wait_for(lambda: "drain (pid" in live.printed())
+    wait_for(lambda: "drain-1 (pid" in live.printed())
     wait_for(lambda: number(live.request("GET", "/metrics").body.decode(), "drained_total") >= 1)

@@ -5,4 +5,5 @@ class TrackerConfig(AppConfig):
     name = "tracker"
 
     def ready(self) -> None:
-        from tracker import checks  # noqa: F401  Registers the system checks.
+        # They register the system checks, and listen to what is refused.
+        from tracker import checks, refusals  # noqa: F401

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from core.server.door import Door
 from core.server.supervisor import LISTEN_BACKLOG
-from tracker import intake, metrics
+from tracker import intake, metrics, refusals
 
 STOP_WITHIN_S = 4
 CLOSE_WITHIN_S = 0.5  # The disk may be what hangs.
@@ -62,13 +62,15 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
     await door.stop(within_s=STOP_WITHIN_S)
     counting.cancel()
     metrics.show_accepted()
+    refusals.show(at_once=True)
 
 
 async def _show_numbers() -> None:
-    """/metrics may be asked of another process, which sees only what this one has shown."""
+    """/metrics and the console may be asked of another process, which sees what this one shows."""
     while True:
         await asyncio.sleep(metrics.SHOW_EVERY_S)
         metrics.show_accepted()
+        refusals.show()
 
 
 def _inline_paths() -> frozenset[str]:

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from core.server import supervisor, worker
-from tracker import intake
+from tracker import intake, refusals
 
 
 class Command(BaseCommand):
@@ -75,6 +75,7 @@ class Command(BaseCommand):
         os.environ["ROLE"] = options["role"] or settings.ROLE
         os.environ["INTAKE_URL"] = settings.SERVED_INTAKE_URL
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = _empty_directory(settings.VAR_DIR / "metrics")
+        _empty_directory(refusals.directory())
         self._look_at_intake()
         if options["prepare"]:
             self._prepare(first_account=ip_address(listener.getsockname()[0]).is_loopback)
@@ -115,7 +116,7 @@ class Command(BaseCommand):
 def _empty_directory(path: Path) -> str:
     """For the numbers of this run alone: those of processes that are gone would be added up."""
     shutil.rmtree(path, ignore_errors=True)
-    path.mkdir()
+    path.mkdir(exist_ok=True)  # Another `serve` may have put a file there meanwhile.
     return str(path)
 
 

@@ -217,6 +217,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
+DATETIME_FORMAT = "Y-m-d H:i:s"  # Sortable, to the second, and the same everywhere.
 LOGIN_URL = "admin:login"
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"

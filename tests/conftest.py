@@ -19,6 +19,7 @@ from tests.live import ROOT, Server
 from tests.postgres import Postgres
 
 _numbers = count()
+settings.PASSWORD_HASHERS = ["tests.passwords.QuickHasher"]
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
 from tracker.console.lists import ReadOnlyAdmin
 from tracker.console.models import AuditEntry
@@ -48,6 +50,13 @@ def scrub(cart_id: UUID) -> int:
 
 @admin.register(AuditEntry)
 class AuditAdmin(ReadOnlyAdmin):
-    list_display = ("at", "username", "action", "cart_id", "detail")
+    list_display = ("at", "username", "action", "cart", "detail")
     list_filter = ("action",)
     keyset = ("-at", "-id")
+
+    @admin.display(description="cart")
+    def cart(self, entry: AuditEntry) -> str:
+        if entry.cart_id is None:
+            return "-"
+        address = reverse("admin:tracker_cart_change", args=[entry.cart_id])
+        return format_html('<a href="{}"><code>{}</code></a>', address, entry.cart_id.hex[:8])

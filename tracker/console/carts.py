@@ -76,7 +76,7 @@ class HoldsProduct(admin.SimpleListFilter):
 
 @admin.register(Cart)
 class CartAdmin(ReadOnlyAdmin):
-    list_display = ("short_code", "item_count", "value_text", "created_at", "updated_at", "state")
+    list_display = ("short_code", "items_text", "value_text", "created_at", "updated_at", "state")
     list_filter = (State, Age, HoldsProduct)
     tabs = ("state",)
     search_fields = ("id",)
@@ -86,6 +86,10 @@ class CartAdmin(ReadOnlyAdmin):
     @admin.display(description="cart")
     def short_code(self, cart: Cart) -> str:
         return format_html('<code title="{}">{}</code>', cart.id, search.short_code(cart.id))
+
+    @admin.display(description="items")
+    def items_text(self, cart: Cart) -> str:
+        return f"{cart.item_count:,}"
 
     @admin.display(description="value")
     def value_text(self, cart: Cart) -> str:

@@ -67,6 +67,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     tabs: tuple[str, ...] = ()
     actions = None
     change_list_template = "admin/console/change_list.html"
+    change_form_template = "admin/console/change_form.html"
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()

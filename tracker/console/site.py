@@ -105,7 +105,12 @@ class ConsoleSite(admin.AdminSite):
 
 
 def _menu(pages: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"name": "Console", "app_label": "console_pages", "app_url": "", "models": pages}
+    return {
+        "name": "Console",
+        "app_label": "console_pages",
+        "app_url": f"{reverse('admin:index')}?",
+        "models": pages,
+    }
 
 
 def render(

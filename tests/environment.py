@@ -32,14 +32,25 @@ else:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgresql: about what only PostgreSQL has")
     config.addinivalue_line("markers", "once: has no database in it; runs in the SQLite half")
+    config.addinivalue_line(
+        "markers", "browser: needs Chromium; in the PostgreSQL half only in CI, or if it is named"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What does not belong to this half of the suite does not exist; a skip would be no news."""
-    other = "once" if DATABASE == "postgresql" else "postgresql"
-    foreign = [item for item in items if item.get_closest_marker(other)]
+    others = _elsewhere(config)
+    foreign = [item for item in items if any(map(item.get_closest_marker, others))]
     items[:] = [item for item in items if item not in foreign]
     config.hook.pytest_deselected(items=foreign)
+
+
+def _elsewhere(config: pytest.Config) -> set[str]:
+    """The markers of what this half leaves out. Without CI, a browser's time is spent once."""
+    if DATABASE != "postgresql":
+        return {"postgresql"}
+    named = config.args_source is pytest.Config.ArgsSource.ARGS
+    return {"once"} if named or os.environ.get("CI") else {"once", "browser"}
 
 
 def pytest_report_header() -> str:

@@ -1,0 +1,96 @@
+"""Pictures of every page of the console: `python -m tests.screenshots [DIRECTORY]`.
+
+With an empty database, with 20 items, and with a shop's carts and one of 20,000 items; in light and
+dark; on a wide and on a narrow screen. The server is one of its own, on a database of its own; both
+are gone afterwards. Without a directory, the README's pictures are made anew, too.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from tests.browser import CHROMIUM, MISSING, NARROW, WIDE, Console, Scheme, fill, launched, serving
+from tests.console_pages import PLACES
+from tests.live import ROOT
+
+DOCS = ROOT / "docs"
+IN_README = ("dashboard", "cart", "live")
+EMPTY, FEW, FULL = "empty", "few", "full"
+PARTS: dict[str, tuple[str, ...]] = {
+    EMPTY: (),
+    FEW: ("small",),
+    FULL: ("big", "found", "doomed", "letters"),
+}
+DEMO = ("seed_demo", "--items=30000", "--seed=1", "--force", "--yes")
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+
+def main() -> None:
+    """Take them all, and print what was made."""
+    if CHROMIUM is None:
+        sys.exit(MISSING)
+    directory = Path(sys.argv[1]) if sys.argv[1:] else _own_directory()
+    with tempfile.TemporaryDirectory(prefix="cart-tracker-") as var_dir, launched() as browser:
+        for picture in photograph(browser, var_dir, directory):
+            _tell(picture)
+    if not sys.argv[1:]:
+        for name in IN_README:
+            taken = directory / FULL / f"{name}-light-{WIDE}.png"
+            _tell(Path(shutil.copy(taken, DOCS / f"console-{name}.png")))
+
+
+def _own_directory() -> Path:
+    """Git leaves it alone: the pictures are for looking at, and change with each run."""
+    directory = DOCS / "screenshots"
+    directory.mkdir(exist_ok=True)
+    (directory / ".gitignore").write_text("*\n")
+    return directory
+
+
+def _tell(picture: Path) -> None:
+    sys.stdout.write(f"{picture.stat().st_size / 1024:6.0f} KiB  {picture}\n")
+
+
+def photograph(browser: Browser, var_dir: str, directory: Path) -> Iterator[Path]:
+    """Yields each picture once it is there: directory/full/cart-dark-390.png."""
+    env = {"VAR_DIR": var_dir, "DATABASE_URL": f"sqlite:///{var_dir}/tracker.sqlite3"}
+    _manage("migrate", "--verbosity=0", env=env)
+    with serving(
+        "accounts", "erased", var_dir=var_dir, database_url=env["DATABASE_URL"]
+    ) as console:
+        for stage, parts in PARTS.items():
+            if stage == FULL:
+                _manage(*DEMO, env=env)
+            fill(*parts, env=env)
+            for width, scheme in product((WIDE, NARROW), SCHEMES):
+                yield from _every_page(console, browser, width, scheme, directory / stage)
+
+
+def _manage(*command: str, env: dict[str, str]) -> None:
+    command = (sys.executable, "manage.py", *command)
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=True)
+
+
+def _every_page(
+    console: Console, browser: Browser, width: int, scheme: Scheme, directory: Path
+) -> Iterator[Path]:
+    for account in {place.account for place in PLACES.values()}:
+        with console.enter(browser, account, width=width, scheme=scheme) as context:
+            page = context.new_page()
+            for name, place in PLACES.items():
+                if place.account == account:
+                    page.goto(place.path)
+                    path = directory / f"{name}-{scheme}-{width}.png"
+                    page.screenshot(path=path)
+                    yield path
+
+
+if __name__ == "__main__":
+    main()

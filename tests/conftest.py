@@ -19,7 +19,11 @@ from tests.live import ROOT, Server
 from tests.postgres import Postgres
 
 _numbers = count()
-settings.PASSWORD_HASHERS = ["tests.passwords.QuickHasher"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> None:
+    settings.PASSWORD_HASHERS = ["tests.passwords.QuickHasher"]
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 COUNT_LIMIT = 10_000
+JOINED_COUNT_LIMIT = 1_000  # Each row is looked up in two tables: 10,000 took 80 ms.
 
 
 class Page(NamedTuple):
@@ -102,8 +103,9 @@ def estimated_count(rows: QuerySet[Any]) -> tuple[int, bool]:
 
     A whole table on PostgreSQL: what its statistics say (pg_class.reltuples), once it is large.
     """
-    counted = rows.order_by()[: COUNT_LIMIT + 1].count()
-    if counted <= COUNT_LIMIT:
+    limit = COUNT_LIMIT if len(rows.query.alias_map) <= 1 else JOINED_COUNT_LIMIT
+    counted = rows.order_by()[: limit + 1].count()
+    if counted <= limit:
         return counted, True
     if connection.vendor == "postgresql" and not rows.query.where:
         with connection.cursor() as cursor:
@@ -111,7 +113,7 @@ def estimated_count(rows: QuerySet[Any]) -> tuple[int, bool]:
             cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [table])
             (tuples,) = cursor.fetchone()
         return max(int(tuples), COUNT_LIMIT), False
-    return COUNT_LIMIT, False
+    return limit, False
 
 
 def count_text(count: int, *, exact: bool, whole: bool = False) -> str:

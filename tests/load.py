@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from tests.live import Server, wait_for
-from tests.test_database_intake import stored
+from tests.test_database_intake import ask, stored
 from tests.valkey import Valkey
 from tracker.intake.journal import JournalIntake
 from tracker.intake.stream_entries import FIELD, encode, place_of, stream_names
@@ -27,6 +27,12 @@ from tracker.payload import Add
 
 FULL_LENGTH = bool(os.environ.get("CI"))
 FIELDS = ("name", "price")
+# In one statement, and so at one moment: what the rows are, and what the triggers have counted.
+_COUNTS = """
+SELECT (SELECT count(*) || ' ' || COALESCE(sum(price), 0) FROM tracker_item),
+       (SELECT sum(item_count) || ' ' || sum(value) FROM tracker_cart),
+       (SELECT sum(new_items) || ' ' || sum(seen_value) FROM tracker_tally)
+"""
 _ABSENT = object()
 _numbers = count(1)
 
@@ -155,6 +161,8 @@ def wait_until_kept(load: Load, url: str, *, within_s: float = 30) -> None:
         wait_for(lambda: not load.broken_promises(stored(url)), within_s=within_s)
     broken = load.broken_promises(stored(url))
     assert not broken, f"{len(broken)} of {load.accepted} adds: {broken[:3]}"
+    ((counted, in_carts, in_tallies),) = ask(url, _COUNTS)
+    assert counted == in_carts == in_tallies
 
 
 def fill_journal(

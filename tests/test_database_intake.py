@@ -23,9 +23,17 @@ CLIENTS, CARTS, PRODUCTS, ADDS = 16, 10, 20, 40
 
 def stored(url: str) -> dict[tuple[str, str], tuple[Any, Any]]:
     """{(cart, product): (name, price)} as the database has it; fails on a repeated pair."""
-    sql = (
-        "SELECT replace(CAST(cart_id AS text), '-', ''), product_id, name, price FROM tracker_item"
+    rows = ask(
+        url,
+        "SELECT replace(CAST(cart_id AS text), '-', ''), product_id, name, price FROM tracker_item",
     )
+    items = {(cart, product): (name, price) for cart, product, name, price in rows}
+    assert len(items) == len(rows)
+    return items
+
+
+def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """Of another database than the tests' own."""
     if url.startswith("sqlite"):
         connection: Any = sqlite3.connect(url.removeprefix("sqlite:///"))
     else:
@@ -33,12 +41,9 @@ def stored(url: str) -> dict[tuple[str, str], tuple[Any, Any]]:
     try:
         cursor = connection.cursor()
         cursor.execute(sql)
-        rows = cursor.fetchall()
+        return list(cursor.fetchall())
     finally:
         connection.close()
-    items = {(cart, product): (name, price) for cart, product, name, price in rows}
-    assert len(items) == len(rows)
-    return items
 
 
 def test_clients_at_once_leave_what_was_accepted_last(live: Server) -> None:

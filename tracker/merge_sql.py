@@ -24,9 +24,7 @@ FROM (
     WHERE NOT COALESCE(last_version <= erased.version, FALSE)
 ) AS incoming
 WHERE true
-ON CONFLICT (id) DO UPDATE
-SET created_at = {least}(stored.created_at, excluded.created_at),
-    updated_at = {greatest}(stored.updated_at, excluded.updated_at)
+ON CONFLICT (id) DO UPDATE {cart_is_there}
 """
 
 _MERGE_ITEMS = """
@@ -91,6 +89,8 @@ WHERE NOT COALESCE(batch.last_version <= erased.version, FALSE)
 """
 
 _POSTGRESQL = {
+    # Only locked (manual, INSERT, "conflict_action"): the items' triggers bring it up to date.
+    "cart_is_there": "SET id = stored.id WHERE FALSE",
     # A row version that no transaction has replaced or locked yet (manual, 5.6).
     "is_new": "(xmax = 0)::int",
     "greatest": "GREATEST",
@@ -127,6 +127,10 @@ _SQLITE_TIME = (
     " || printf('.%%06d', {0} / 1000 %% 1000000)"
 )
 _SQLITE = {
+    "cart_is_there": (
+        "SET created_at = MIN(stored.created_at, excluded.created_at),"
+        " updated_at = MAX(stored.updated_at, excluded.updated_at)"
+    ),
     "is_new": "NULL",
     "greatest": "MAX",
     "least": "MIN",

@@ -1,5 +1,7 @@
 """Triggers that keep the counts: each cart's items and value, and the tallies (tracker/models.py).
 
+On PostgreSQL they also keep each cart's times, which are those of its items.
+
 The database itself keeps them, so that they are exact whoever writes: the merge, a replay of what
 was merged already (which changes no row, and so no count), an erasure, or a person with psql. Every
 row has a share in the counts that depends on nothing but the row. A change takes the old row's
@@ -84,17 +86,30 @@ _ITEM_SHARES = """
     SELECT date_bin('10 minutes', created_at, 'epoch'), 0, sign, 0, 0 FROM changed
 """
 
+# The cart's times, too: its row is written once for all that a statement does to its items. What an
+# index has of it, the last activity, is what costs most (tracker/merge_sql.py takes its lock only).
 _ADD_TO_CARTS = """
     WITH changed AS ({signed})
     UPDATE tracker_cart AS cart
-    SET item_count = cart.item_count + share.items, value = cart.value + share.value
+    SET item_count = cart.item_count + share.items,
+        value = cart.value + share.value,
+        created_at = LEAST(cart.created_at, share.created_at),
+        updated_at = GREATEST(cart.updated_at, share.updated_at)
     FROM (
-        SELECT cart_id, sum(sign) AS items, sum(sign * COALESCE(price, 0)) AS value
+        SELECT cart_id,
+               sum(sign) AS items,
+               sum(sign * COALESCE(price, 0)) AS value,
+               min(created_at) FILTER (WHERE sign = 1) AS created_at,
+               max(updated_at) FILTER (WHERE sign = 1) AS updated_at
         FROM changed
         GROUP BY cart_id
-        HAVING sum(sign) <> 0 OR sum(sign * COALESCE(price, 0)) <> 0
     ) AS share
-    WHERE cart.id = share.cart_id;
+    WHERE cart.id = share.cart_id AND (
+        share.items <> 0
+        OR share.value <> 0
+        OR share.created_at < cart.created_at
+        OR share.updated_at > cart.updated_at
+    );
 """
 
 
@@ -114,8 +129,13 @@ _BY_KEY = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejo
 
 # Room in each page for the next version of its rows, which are changed again and again: then an
 # update writes no index (PostgreSQL manual, 66.7, "Heap-Only Tuples"). Took what the triggers cost
-# for an item that is new in its cart from 12 us to 8.
-_FILL_FACTORS = {"tracker_cart": 45, "tracker_tally": 20}
+# for an item that is new in its cart from 12 us to 8. A cart's last activity is in an index all the
+# same: what busy carts leave behind there must go soon, and not at autovacuum's usual slow pace.
+_STORAGE = {
+    "tracker_cart": "fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05,"
+    " autovacuum_vacuum_cost_delay = 0",
+    "tracker_tally": "fillfactor = 20",
+}
 
 
 def _postgresql(table: str, event: str) -> list[str]:
@@ -190,7 +210,7 @@ _EVENTS = [
 ]
 _STATEMENTS = {
     "postgresql": [line for each in _EVENTS for line in _postgresql(*each)]
-    + [f"ALTER TABLE {table} SET (fillfactor = {f})" for table, f in _FILL_FACTORS.items()],
+    + [f"ALTER TABLE {table} SET ({options})" for table, options in _STORAGE.items()],
     "sqlite": [line for each in _EVENTS for line in _sqlite(*each)],
 }
 _REMOVALS = {

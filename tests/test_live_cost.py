@@ -70,7 +70,7 @@ def test_an_answer_costs_the_same_whatever_it_holds(screen: Screen) -> None:
 FILL = """
 INSERT INTO tracker_cart (id, created_at, updated_at)
 SELECT gen_random_uuid(), now() - n * interval '1 second', now() - n * interval '1 second'
-FROM generate_series(1, 10000) AS n;
+FROM generate_series(1, 25000) AS n;
 
 INSERT INTO tracker_item
     (id, cart_id, product_id, name_version, price_version, created_at, updated_at)
@@ -91,7 +91,7 @@ ANALYZE tracker_cart, tracker_item;
 
 @pytest.mark.postgresql
 def test_no_table_is_read_as_a_whole(screen: Screen) -> None:
-    """With ten thousand carts, one of which holds 20,000 items: by the plans that are made then."""
+    """With 25,000 carts, one of which holds 20,000 items: by the plans that are made then."""
     with connection.cursor() as cursor:
         cursor.execute(FILL)
     asked = asked_of_rows(screen.look) + asked_of_rows(screen.status)

@@ -103,7 +103,8 @@ def estimated_count(rows: QuerySet[Any]) -> tuple[int, bool]:
 
     A whole table on PostgreSQL: what its statistics say (pg_class.reltuples), once it is large.
     """
-    limit = COUNT_LIMIT if len(rows.query.alias_map) <= 1 else JOINED_COUNT_LIMIT
+    tables = sum(map(bool, rows.query.alias_refcount.values()))  # Some were left out again.
+    limit = COUNT_LIMIT if tables <= 1 else JOINED_COUNT_LIMIT
     counted = rows.order_by()[: limit + 1].count()
     if counted <= limit:
         return counted, True

@@ -212,7 +212,9 @@ AUTHENTICATION_BACKENDS = [
 CURRENCY = env.text("CURRENCY", "USD")
 # A cart is active until so long after its last activity, and stale from then on.
 CART_ACTIVE_HOURS = env.whole_number("CART_ACTIVE_HOURS", default=2, lowest=1, highest=8760)
-CART_STALE_HOURS = env.whole_number("CART_STALE_HOURS", default=24, lowest=1, highest=8760)
+CART_STALE_HOURS = env.whole_number(
+    "CART_STALE_HOURS", default=24, lowest=CART_ACTIVE_HOURS, highest=8760
+)
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False

@@ -39,6 +39,7 @@ def manage(*args: str, **given: str) -> subprocess.CompletedProcess[str]:
         ("ROLE", "shop", "all, storefront, console"),
         ("TRUSTED_PROXIES", "-1", "whole number"),
         ("TRUSTED_PROXIES", "one", "whole number"),
+        ("CART_STALE_HOURS", "1", "from 2 to"),  # No cart is active and stale.
         ("STOREFRONT_ORIGINS", "*", "any page"),
         ("STOREFRONT_ORIGINS", "https://shop.example/", "no path"),
         ("DATABASE_URL", "mysql://localhost/x", "not supported"),

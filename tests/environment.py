@@ -40,9 +40,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What does not belong to this half of the suite does not exist; a skip would be no news."""
     others = _elsewhere(config)
-    foreign = [item for item in items if any(map(item.get_closest_marker, others))]
+    foreign = [item for item in items if _belongs_to(item, others)]
     items[:] = [item for item in items if item not in foreign]
     config.hook.pytest_deselected(items=foreign)
+
+
+# About the console's pages, whatever the database: without CI, the SQLite half alone runs these.
+_PAGES = ("test_console_", "test_export", "test_refusals_page", "test_spreadsheet", "test_keyboard")
+
+
+def _belongs_to(item: pytest.Item, others: set[str]) -> bool:
+    if "browser" in others and item.path.name.startswith(_PAGES):
+        return item.get_closest_marker("postgresql") is None
+    return any(map(item.get_closest_marker, others))
 
 
 def _elsewhere(config: pytest.Config) -> set[str]:

@@ -147,13 +147,14 @@ class StreamIntake:
         That some may have been stored already does no harm.
         """
         server = self._opened()
-        self._require_room(server)
         try:
+            self._require_room(server)
             self._append(server, adds)
         except STALE:
             if time.monotonic() > until:
                 raise
             server.renew()
+            self._require_room(server)
             self._append(server, adds)
 
     def _append(self, server: Server, adds: Sequence[Add]) -> None:

@@ -2,12 +2,14 @@
 
 import logging
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from threading import Lock
 from urllib.parse import SplitResult
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from tracker import store
 from tracker.intake import Unavailable, first_line
@@ -98,9 +100,8 @@ def _store(add: Add) -> None:
 
 
 def _limit() -> AbstractContextManager[None]:
-    """SQLite keeps its own limit, the time that it waits for a lock."""
     if connection.vendor != "postgresql":
-        return nullcontext()
+        return _in_turn()
     with connection.wrap_database_errors:
         socket = connection.connection.fileno()
     return watchdog().limit(socket, settings.STORE_TIMEOUT_S)
@@ -112,3 +113,21 @@ def _let_go() -> bool:
         return False
     connection.close()
     return True
+
+
+_writing = Lock()
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """For SQLite: this process's threads write one after the other.
+
+    It has one writer at a time, and those that wait ask again after ever longer pauses: under load,
+    one of sixteen asked in vain for all of STORE_TIMEOUT_S. Other processes still wait like that.
+    """
+    if not _writing.acquire(timeout=settings.STORE_TIMEOUT_S):
+        raise OperationalError("database is locked by other threads of this process")
+    try:
+        yield
+    finally:
+        _writing.release()

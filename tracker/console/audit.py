@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -27,10 +28,10 @@ def record(
 
 def write(
     user: Any, action: AuditEntry.Action, *, cart_id: UUID | None = None, detail: str = ""
-) -> None:
+) -> AuditEntry:
     """The same for whoever is no request: a user, or the name of a command's operator."""
     is_account = getattr(user, "pk", None) is not None
-    AuditEntry.objects.create(
+    return AuditEntry.objects.create(
         user=user if is_account else None,
         username=str(user)[:150],
         action=action,
@@ -44,8 +45,13 @@ def scrub(cart_id: UUID) -> int:
 
     Returns how many were emptied. Idempotent. Searches for the cart by its id count as about it.
     """
+    return scrubbable(cart_id).update(detail="")
+
+
+def scrubbable(cart_id: UUID) -> QuerySet[AuditEntry]:
+    """The entries that `scrub` empties. What is on record of an erasure itself stays."""
     about = AuditEntry.objects.filter(cart_id=cart_id).exclude(detail="")
-    return about.exclude(action=AuditEntry.Action.ERASED).update(detail="")
+    return about.exclude(action=AuditEntry.Action.ERASED)
 
 
 @admin.register(AuditEntry)

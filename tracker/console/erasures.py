@@ -52,12 +52,7 @@ def preview(cart_id: UUID) -> Preview:
         is_stored=Cart.objects.filter(id=cart_id).exists(),
         items=_count(Item.objects.filter(cart_id=cart_id)),
         dead_letters=_count(erasure.dead_letters_of(cart_id)),
-        audit_entries=_count(
-            # Those that audit.scrub empties.
-            AuditEntry.objects.filter(cart_id=cart_id)
-            .exclude(detail="")
-            .exclude(action=AuditEntry.Action.ERASED)
-        ),
+        audit_entries=_count(audit.scrubbable(cart_id)),
         may_wait=urlsplit(settings.SERVED_INTAKE_URL).scheme != "database",
     )
 
@@ -89,13 +84,7 @@ def begin(user: Any, cart_id: UUID, reason: str) -> AuditEntry:
     `user` is as in audit.write, `reason` is `reason_for`'s. Raises django.db.Error.
     """
     with transaction.atomic(durable=True):
-        return AuditEntry.objects.create(
-            user=user if getattr(user, "pk", None) is not None else None,
-            username=str(user)[:150],
-            action=AuditEntry.Action.ERASED,
-            cart_id=cart_id,
-            detail=reason,
-        )
+        return audit.write(user, AuditEntry.Action.ERASED, cart_id=cart_id, detail=reason)
 
 
 def carry_out(begun: AuditEntry, cart_id: UUID) -> None:

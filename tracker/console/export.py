@@ -3,7 +3,6 @@
 import logging
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -12,7 +11,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db import Error, connection, transaction
+from django.db import Error
 from django.db.models import Model, QuerySet
 from django.http import (
     Http404,
@@ -26,7 +25,7 @@ from django.utils import timezone
 
 from tracker.console import audit, search, spreadsheet
 from tracker.console.carts import state_of
-from tracker.console.failures import STATEMENT_TIMEOUT_MS
+from tracker.console.failures import STATEMENT_TIMEOUT_MS, time_limit
 from tracker.console.lists import AFTER, BEFORE
 from tracker.console.models import AuditEntry
 from tracker.console.paging import Keyset
@@ -130,8 +129,7 @@ def select(name: str, request: HttpRequest) -> Selection:
         shown = lists.get_changelist_instance(request)
     except IncorrectLookupParameters:
         raise BadRequest("There is no such filter, or it has no such value.") from None
-    keyset = sheet.keyset or lists.get_keyset(request, shown.query)
-    return Selection(name, shown.queryset, keyset, shown.params)
+    return Selection(name, shown.queryset, sheet.keyset or shown.keyset, shown.params)
 
 
 class Export:
@@ -186,7 +184,7 @@ class Export:
     def _read(self, mark: str | None) -> tuple[list[Any], str | None]:
         """The next chunk, and the mark of the one after it, if there is one."""
         left = CHUNK_ROWS if self._cap is None else self._cap - self.rows
-        with _limited(self._timeout_ms):
+        with time_limit(self._timeout_ms):
             found = self._selection.keyset.page(
                 self._selection.rows, size=min(CHUNK_ROWS, left), after=mark
             )
@@ -205,17 +203,6 @@ class Export:
             log.exception("the end of an export is not on the audit log")
 
 
-@contextmanager
-def _limited(timeout_ms: int | None) -> Iterator[None]:
-    """Statements in it are limited in time, on PostgreSQL."""
-    if timeout_ms is None or connection.vendor != "postgresql":
-        yield
-        return
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = %s", [timeout_ms])
-        yield
-
-
 @page("export/<str:name>/", name="export", title="Export", permission=PERMISSION, in_menu=False)
 def export(request: HttpRequest, name: str) -> HttpResponseBase:
     """POST /admin/export/carts/?state=stale&q=: the selection as a file, at most BROWSER_ROWS rows.
@@ -230,7 +217,7 @@ def export(request: HttpRequest, name: str) -> HttpResponseBase:
         raise PermissionDenied
     if request.method != "POST":
         return HttpResponseRedirect(_list_address(lists, request))
-    with _limited(STATEMENT_TIMEOUT_MS):
+    with time_limit(STATEMENT_TIMEOUT_MS):
         selection = select(name, request)
 
     def record(detail: str) -> None:

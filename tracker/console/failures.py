@@ -1,7 +1,8 @@
 """What goes wrong in the console ends as a readable page in its frame, and takes bounded time."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -51,14 +52,27 @@ def limited(view: View) -> View:
 
     @wraps(view)
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method not in ("GET", "HEAD") or connection.vendor != "postgresql":
+        if request.method not in ("GET", "HEAD"):
             return view(request, *args, **kwargs)
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = %s", [STATEMENT_TIMEOUT_MS])
+        with time_limit(STATEMENT_TIMEOUT_MS):
             response = view(request, *args, **kwargs)
             return response.render() if isinstance(response, TemplateResponse) else response
 
     return inner
+
+
+@contextmanager
+def time_limit(timeout_ms: int | None) -> Iterator[None]:
+    """Within, a transaction whose statements are limited in time: on PostgreSQL, and unless None.
+
+    Elsewhere there is no transaction, either.
+    """
+    if timeout_ms is None or connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = %s", [timeout_ms])
+        yield
 
 
 def readable(view: View, site: AdminSite) -> View:

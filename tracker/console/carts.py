@@ -17,6 +17,7 @@ from tracker.console import audit, search
 from tracker.console.lists import AFTER, BEFORE, ROWS_PER_PAGE, ReadOnlyAdmin
 from tracker.console.models import AuditEntry
 from tracker.console.money import in_currency
+from tracker.console.paging import Keyset
 from tracker.console.site import render
 from tracker.models import Cart, Item
 
@@ -99,10 +100,8 @@ class CartAdmin(ReadOnlyAdmin):
     def state(self, cart: Cart) -> str:
         return format_html('<span class="state state-{0}">{0}</span>', state_of(cart))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Cart], search_term: str
-    ) -> tuple[QuerySet[Cart], bool]:
-        return search.carts(search.read(search_term), queryset), False
+    def search(self, typed: str, rows: QuerySet[Cart]) -> tuple[QuerySet[Cart], Keyset]:
+        return search.carts(search.read(typed), rows), Keyset(*self.keyset)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """One cart found by its id or code: straight to its page."""

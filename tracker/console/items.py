@@ -2,7 +2,6 @@
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.html import format_html
 
 from tracker.console import search
@@ -31,10 +30,5 @@ class ItemAdmin(ReadOnlyAdmin):
         code = search.short_code(item.cart_id)
         return format_html('<a href="{}"><code>{}</code></a>', address(item.cart_id), code)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Item], search_term: str
-    ) -> tuple[QuerySet[Item], bool]:
-        return search.items(search.read(search_term), queryset)[0], False
-
-    def get_keyset(self, request: HttpRequest, term: str) -> Keyset:
-        return search.items(search.read(term), Item.objects.all())[1]
+    def search(self, typed: str, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
+        return search.items(search.read(typed), rows)

@@ -54,7 +54,7 @@ def read(typed: str) -> Term:
 def carts(term: Term, rows: QuerySet[Cart]) -> QuerySet[Cart]:
     """The carts that a term means; those that hold a product, if it is one's id."""
     if term.cart_id or named(term).exists():
-        return rows & named(term)
+        return rows.filter(_named(term))
     if term.product_id:
         return rows.filter(items__product_id=term.product_id)
     return rows
@@ -62,12 +62,16 @@ def carts(term: Term, rows: QuerySet[Cart]) -> QuerySet[Cart]:
 
 def named(term: Term) -> QuerySet[Cart]:
     """The carts with this id or this code: none if the term is neither."""
+    is_name = term.cart_id or term.short_code
+    return Cart.objects.filter(_named(term)) if is_name else Cart.objects.none()
+
+
+def _named(term: Term, column: str = "id") -> Q:
+    """The condition on a cart's id, or on a column that refers to it, as the term gives it."""
     if term.cart_id:
-        return Cart.objects.filter(id=term.cart_id)
-    if term.short_code:
-        low, high = short_code_range(term.short_code)
-        return Cart.objects.filter(id__gte=low, id__lte=high)
-    return Cart.objects.none()
+        return Q(**{column: term.cart_id})
+    low, high = short_code_range(term.short_code)
+    return Q(**{f"{column}__gte": low, f"{column}__lte": high})
 
 
 def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
@@ -75,12 +79,9 @@ def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
 
     A product's id as it stands; if there is none, all that begin with it.
     """
-    if term.cart_id:
-        return rows.filter(cart_id=term.cart_id), OF_A_CART
-    if term.short_code:
-        low, high = short_code_range(term.short_code)
-        found = rows.filter(cart_id__gte=low, cart_id__lte=high)
-        if found.exists():
+    if term.cart_id or term.short_code:
+        found = rows.filter(_named(term, "cart_id"))
+        if term.cart_id or found.exists():
             return found, OF_A_CART
     if not term.product_id:
         return rows, _NEWEST_FIRST

@@ -9,10 +9,9 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
+from core.public import WsgiApplication, with_public_files
 from middleware.problem import ITEMS_PREFIX
 from middleware.storefront import StorefrontMiddleware
-
-WsgiApplication = Callable[..., Iterable[bytes]]
 
 
 class Application:
@@ -26,7 +25,7 @@ class Application:
     """
 
     def __init__(self, django: WsgiApplication) -> None:
-        self._django = django
+        self._django = with_public_files(django) if settings.SERVES_STOREFRONT else django
         self._storefront = _storefront_chain()
         served = settings.SERVES_STOREFRONT and not settings.USES_TOOLBAR
         self._short = {ITEMS_PREFIX, f"{ITEMS_PREFIX}/"} if served else set()

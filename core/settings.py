@@ -16,6 +16,8 @@ DEBUG = env.flag("DEBUG")
 ROLE = env.choice("ROLE", default="all", among=("all", "storefront", "console"))
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 STOREFRONT_ORIGINS = env.origins("STOREFRONT_ORIGINS")
+if DEBUG:  # The demo shop, from whichever port.
+    STOREFRONT_ORIGINS = env.WithThisMachine(STOREFRONT_ORIGINS)
 
 # -- Proxies ---------------------------------------------------------------------------------------
 # From 1 on, the nearest proxy is believed about the scheme; it must set or strip the header itself.
@@ -225,6 +227,9 @@ STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True  # Serves from the packages: a fresh clone has collected nothing.
 STATIC_ROOT.mkdir(exist_ok=True)
+PUBLIC_ROOT = (
+    BASE_DIR / "tracker" / "public"
+)  # What shops' pages load, at the root (core/public.py).
 
 # The toolbar's own guard looks at INTERNAL_IPS; a browser on this machine is all that it is for.
 INTERNAL_IPS = ["127.0.0.1", "::1"]

@@ -119,10 +119,17 @@ def _prepared(attributes: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 _SHARED: dict[str, Any] = {"path": "/", "max-age": COOKIE_MAX_AGE_S, "httponly": True}
-_SECURE = _prepared(_SHARED | {"secure": True, "samesite": "None", "partitioned": True})
-_PLAIN = _prepared(_SHARED | {"samesite": "Lax"})
+_OVER_HTTPS = _SHARED | {"secure": True, "samesite": "None", "partitioned": True}
+_OVER_HTTP = _SHARED | {"samesite": "Lax"}
+_SECURE, _PLAIN = _prepared(_OVER_HTTPS), _prepared(_OVER_HTTP)
 
 
 def cart_id_cookie(cart_id: UUID, *, secure: bool) -> Morsel[str]:
     """The reply's cookie (R8): over HTTPS it comes back across sites, in a jar per shop (CHIPS)."""
     return _CartIdMorsel(str(cart_id), *(_SECURE if secure else _PLAIN))
+
+
+def expired_cookie(*, secure: bool) -> Morsel[str]:
+    """Makes a browser forget the cookie (R9): only with the attributes that it was set with."""
+    attributes = (_OVER_HTTPS if secure else _OVER_HTTP) | {"max-age": 0}
+    return _CartIdMorsel("", *_prepared(attributes))

@@ -15,5 +15,6 @@ if settings.SERVES_STOREFRONT:
     urlpatterns += [
         path("items", views.items, name="items"),
         path("items/", views.items),
+        path("items/reset", views.reset, name="reset"),
         path("openapi.json", openapi.document, name="openapi"),
     ]

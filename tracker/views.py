@@ -1,10 +1,11 @@
-"""HTTP, and nothing else: which method, which answer (R17, R30, R32)."""
+"""HTTP, and nothing else: which method, which answer (R9, R17, R30, R32)."""
 
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from middleware.cart_id import COOKIE_NAME, expired_cookie
 from middleware.problem import Problem, no_content
 from middleware.request import json_body
 from tracker.intake import Unavailable
@@ -23,7 +24,7 @@ def items(request: HttpRequest) -> HttpResponse:
     503: that add may or may not be stored, and sending it again does no harm.
     """
     if request.method == "OPTIONS":
-        return no_content({"Allow": "OPTIONS, POST"})
+        return no_content(_ALLOW)
     if request.method != "POST":
         raise _METHOD_NOT_ALLOWED
     cart_id: UUID = request.cart_id  # type: ignore[attr-defined]  # CartIdMiddleware put it there.
@@ -38,9 +39,23 @@ def items(request: HttpRequest) -> HttpResponse:
     )
 
 
-_METHOD_NOT_ALLOWED = Problem.one(
-    405, "method_not_allowed", "Use POST to add an item.", headers={"Allow": "OPTIONS, POST"}
-)
+@csrf_exempt
+def reset(request: HttpRequest) -> HttpResponse:
+    """POST /items/reset: this browser's next add is not for the cart of its cookie any more (R9).
+
+    204, and the cookie expires. Reads no body; stores and deletes nothing; may be repeated.
+    """
+    if request.method == "OPTIONS":
+        return no_content(_ALLOW)
+    if request.method != "POST":
+        raise _METHOD_NOT_ALLOWED
+    response = no_content({"Cache-Control": "no-store"})
+    response.cookies[COOKIE_NAME] = expired_cookie(secure=request.is_secure())
+    return response
+
+
+_ALLOW = {"Allow": "OPTIONS, POST"}
+_METHOD_NOT_ALLOWED = Problem.one(405, "method_not_allowed", "Use POST.", headers=_ALLOW)
 _UNAVAILABLE = Problem.one(
     503,
     "unavailable",

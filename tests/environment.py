@@ -33,43 +33,53 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgresql: about what only PostgreSQL has")
     config.addinivalue_line("markers", "once: has no database in it; runs in the SQLite half")
     config.addinivalue_line(
-        "markers", "browser: needs Chromium; in the PostgreSQL half only in CI, or if it is named"
+        "markers", "browser: needs Chromium; runs in CI on SQLite, or if it is named"
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What does not belong to this half of the suite does not exist; a skip would be no news."""
-    others = _elsewhere(config)
-    foreign = [item for item in items if _belongs_to(item, others)]
-    items[:] = [item for item in items if item not in foreign]
+    is_named = config.args_source is pytest.Config.ArgsSource.ARGS
+    others = {"once", "browser"} if DATABASE == "postgresql" else {"postgresql"}
+    if is_named:
+        others -= {"browser"}
+    foreign = [item for item in items if any(map(item.get_closest_marker, others))]
+    if not is_named and not os.environ.get("CI"):
+        in_ci = [item for item in items if item not in foreign and _is_for_ci(item)]
+        config.stash[_LEFT_FOR_CI] = len(in_ci)
+        foreign += in_ci
+    gone = set(foreign)
+    items[:] = [item for item in items if item not in gone]
     config.hook.pytest_deselected(items=foreign)
 
 
+_LEFT_FOR_CI = pytest.StashKey[int]()
 # About the console's pages, whatever the database: without CI, the SQLite half alone runs these.
 _PAGES = ("test_console_", "test_export", "test_refusals_page", "test_spreadsheet", "test_keyboard")
 
 
-def _belongs_to(item: pytest.Item, others: set[str]) -> bool:
-    if "browser" in others and item.path.name.startswith(_PAGES):
-        return item.get_closest_marker("postgresql") is None
-    return any(map(item.get_closest_marker, others))
-
-
-def _elsewhere(config: pytest.Config) -> set[str]:
-    """The markers of what this half leaves out. Without CI, a browser's time is spent once."""
-    if DATABASE != "postgresql":
-        return {"postgresql"}
-    named = config.args_source is pytest.Config.ArgsSource.ARGS
-    return {"once"} if named or os.environ.get("CI") else {"once", "browser"}
+def _is_for_ci(item: pytest.Item) -> bool:
+    """What a plain run leaves out: a browser's minutes, and what the other half does as well."""
+    if item.get_closest_marker("browser"):
+        return True
+    if DATABASE != "postgresql" or item.get_closest_marker("postgresql"):
+        return False
+    return item.path.name.startswith(_PAGES)
 
 
 def pytest_report_header() -> str:
     return f"database: {DATABASE}"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     passed = len(terminalreporter.stats.get("passed", []))
     terminalreporter.write_line(f"{passed} tests passed on {DATABASE}")
+    if left := config.stash.get(_LEFT_FOR_CI, 0):
+        terminalreporter.write_line(
+            f"{left} more in a browser, or of the console's pages, run with CI=1, or if named"
+        )
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

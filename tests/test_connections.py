@@ -9,6 +9,8 @@ import pytest
 from tests.live import Reply, Server, read_reply
 from tests.test_http import CHUNKED, ITEM, STYLES, code, head, post
 
+pytestmark = pytest.mark.once
+
 CLOSE = "Connection: close"
 LIVEZ, LOGIN = head("GET /livez"), head("GET /admin/login/")
 

@@ -7,6 +7,8 @@ import pytest
 from tests.live import Reply, Server
 from tests.test_database_intake import stored
 
+pytestmark = pytest.mark.once
+
 HOST = "Host: localhost"
 ITEM = b'{"product_id": "sku-1"}'
 CHUNKED = "Transfer-Encoding: chunked"

@@ -11,25 +11,20 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Self
 
-import psycopg2
 import pytest
 
 from tests.live import Server, read_reply, wait_for
 from tests.test_http import ITEM, post
 
 Serve = Callable[..., Server]
+pytestmark = pytest.mark.once
 
 
 @contextlib.contextmanager
 def writes_wait(url: str) -> Iterator[None]:
     """Meanwhile, adds wait for a lock in the database."""
-    connection: Any
-    if url.startswith("sqlite"):
-        connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-        connection.execute("BEGIN IMMEDIATE")
-    else:
-        connection = psycopg2.connect(url)
-        connection.cursor().execute("LOCK TABLE tracker_cart")
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
     try:
         yield
     finally:

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from enum import Enum
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from tracker import store
 from tracker.drain import speaks_of_data
 from tracker.intake import first_line
 from tracker.intake.record import load
+from tracker.keyset import beyond
 from tracker.models import DeadLetter
 
 BATCH_LETTERS = 100
@@ -52,10 +53,9 @@ def oldest_first(letters: QuerySet[DeadLetter]) -> Iterator[DeadLetter]:
 
     Holds no transaction and no cursor from one batch to the next.
     """
-    rest = letters.order_by("created_at", "id")
-    while batch := list(rest[:BATCH_LETTERS]):
-        at, last = batch[-1].created_at, batch[-1].pk
+    order = ("created_at", "id")
+    rest = letters
+    while batch := list(rest.order_by(*order)[:BATCH_LETTERS]):
+        last = (batch[-1].created_at, batch[-1].pk)  # Now: a deleted one has no key any more.
         yield from batch
-        rest = letters.filter(Q(created_at__gt=at) | Q(created_at=at, id__gt=last)).order_by(
-            "created_at", "id"
-        )
+        rest = letters.filter(beyond(order, last))

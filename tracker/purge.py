@@ -14,8 +14,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 
+from tracker.keyset import beyond
 from tracker.models import Cart
 
 BATCH_CARTS = 1000
@@ -110,9 +111,7 @@ def _execute(statement: str, ids: list[UUID]) -> int:
 
 
 def _at_last(ids: list[UUID], before: datetime, *, tries: int = TRIES) -> Purged:
-    """As delete, but tries again: SQLite's one writer may be busy, and writers on PostgreSQL may
-    wait for each other with the rows of the counts, which they share (tally_sql.py).
-    """
+    """As delete, but tries again: SQLite's one writer may be busy, or PostgreSQL restart."""
     try:
         return delete(ids, before)
     except OperationalError:
@@ -130,8 +129,7 @@ def _oldest(before: datetime, after: Cart | None, carts: int) -> list[Cart]:
     """
     found = Cart.objects.filter(updated_at__lt=before)
     if after:
-        later = Q(updated_at__gt=after.updated_at) | Q(updated_at=after.updated_at, id__gt=after.id)
-        found = found.filter(later, updated_at__gte=after.updated_at)
+        found = found.filter(beyond(("updated_at", "id"), (after.updated_at, after.id)))
     batch: list[Cart] = []
     items = 0
     for cart in found.order_by("updated_at", "id")[:carts]:

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import connection, models
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
+
+from tracker.keyset import beyond
 
 COUNT_LIMIT = 10_000
 JOINED_COUNT_LIMIT = 1_000  # Each row is looked up in two tables: 10,000 took 80 ms.
@@ -53,7 +55,8 @@ class Keyset:
         """
         mark, backwards = before or after, bool(before)
         if mark:
-            rows = rows.filter(self._beyond(_read(mark, rows.model, self.names), back=backwards))
+            values = _read(mark, rows.model, self.names)
+            rows = rows.filter(beyond(self.names, values, falling=self.is_falling != backwards))
         rows = rows.order_by(*self.order)
         found = list((rows.reverse() if backwards else rows)[: size + 1])
         more, found = len(found) > size, found[:size]
@@ -66,18 +69,6 @@ class Keyset:
             newer=self._mark(found[0]) if newer else None,
             older=self._mark(found[-1]) if older else None,
         )
-
-    def _beyond(self, values: list[Any], *, back: bool) -> Q:
-        """Behind these values in the order. `(a, b) < (x, y)`, in a form that both databases' and
-        Django's conditions have: a <= x, which the index is entered with, and a < x or b < y.
-        """
-        compare = "lt" if self.is_falling != back else "gt"
-        found = Q()
-        for number in reversed(range(len(values))):
-            name, value = self.names[number], values[number]
-            strictly = Q(**{f"{name}__{compare}": value})
-            found = strictly if not found else strictly | (Q(**{name: value}) & found)
-        return Q(**{f"{self.names[0]}__{compare}e": values[0]}) & found
 
     def _mark(self, row: Any) -> str:
         text = json.dumps([_as_text(getattr(row, name)) for name in self.names])

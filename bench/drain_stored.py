@@ -74,7 +74,7 @@ class Turns:
 
     def take(self, stored: int, records: int, *, checkpoint: bool = True) -> Turn:
         postgres = self._servers[stored]
-        # No more updates than there are items: a small table is gone through several times.
+        # No more updates than there are items: a small table would be gone through several times.
         adds = half_updates(records, stored=stored, turn=next(self._numbers))
         with filled_journal(adds) as journal:
             return drain_all(

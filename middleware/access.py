@@ -8,6 +8,7 @@ import secrets
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 
+from middleware.cart_id import short_code
 from middleware.problem import GetResponse, is_items
 
 log = logging.getLogger("access")
@@ -62,6 +63,6 @@ def _log(request: HttpRequest, response: HttpResponse, request_id: str) -> None:
             "status": response.status_code,
             "codes": [fault.code for fault in problem.faults] if problem else [],
             "origin": request.META.get("HTTP_ORIGIN", "")[:128],
-            "cart": cart_id.hex[:8] if cart_id else "",
+            "cart": short_code(cart_id) if cart_id else "",
         },
     )

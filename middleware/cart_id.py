@@ -13,6 +13,7 @@ from middleware.request import json_body
 
 COOKIE_NAME = "cart_id"
 COOKIE_MAX_AGE_S = 31_536_000
+SHORT_CODE_DIGITS = 8
 
 # R7: remembered with what was stored, and with what should be tried again.
 _REMEMBERED_STATUSES = frozenset({200, 503})
@@ -32,6 +33,11 @@ def parse_cart_id(text: object) -> UUID | None:
         return None
     cart_id = UUID(text)
     return None if cart_id in _NAMES_NO_CART else cart_id
+
+
+def short_code(cart_id: UUID) -> str:
+    """What people and logs call a cart: the first digits of its id, which open no cart."""
+    return cart_id.hex[:SHORT_CODE_DIGITS]
 
 
 class CartIdMiddleware:

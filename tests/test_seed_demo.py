@@ -24,9 +24,10 @@ from tests.live import ROOT, wait_for
 from tests.terminal import Interrupting
 from tests.test_tallies import counted, kept
 from tracker import demo_store, store
-from tracker.demo_data import LARGEST_CART_ITEMS, DemoCart, DemoItem, carts, moment
+from tracker.demo_data import LARGEST_CART_ITEMS, DemoCart, DemoItem, carts
 from tracker.models import NEVER, Cart, Item, item_id
 from tracker.payload import Add
+from tracker.times import from_us
 
 NOW = datetime(2026, 11, 23, 19, 30, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 10**6
@@ -89,7 +90,7 @@ def test_a_few_products_are_in_many_carts_and_most_in_few() -> None:
 def test_times_are_in_order_and_not_in_the_future() -> None:
     for cart in made(5000):
         first_us = cart.items[0].created_us
-        assert NOW - timedelta(days=30, minutes=2) <= moment(first_us)
+        assert NOW - timedelta(days=30, minutes=2) <= from_us(first_us)
         for item in cart.items:
             assert first_us <= item.created_us <= item.updated_us <= NOW_US
 
@@ -105,7 +106,7 @@ def test_some_carts_are_active_and_some_are_of_the_last_day(items: int) -> None:
 
 @once
 def test_evenings_are_busier_than_nights() -> None:
-    hours = Counter(moment(cart.items[0].created_us).hour for cart in made(20_000))
+    hours = Counter(from_us(cart.items[0].created_us).hour for cart in made(20_000))
     assert hours[20] > 5 * hours[3] > 0
 
 
@@ -171,8 +172,8 @@ def test_carts_span_their_items() -> None:
     all_stored(found := made(300))
     for cart in found:
         row = Cart.objects.get(id=cart.id)
-        assert row.created_at == moment(min(item.created_us for item in cart.items))
-        assert row.updated_at == moment(max(item.updated_us for item in cart.items))
+        assert row.created_at == from_us(min(item.created_us for item in cart.items))
+        assert row.updated_at == from_us(max(item.updated_us for item in cart.items))
 
 
 @on_a_database

@@ -5,7 +5,7 @@ Nothing here knows a database: tracker/demo_store.py makes rows of them.
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import accumulate
 from random import Random
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from uuid import UUID
 
 from tracker.demo_catalogue import Product, catalogue, popularity
 from tracker.models import NEVER
+from tracker.times import from_us, to_us
 
 LARGEST_CART_ITEMS = 20_000
 # From so many items on, one cart is of the largest kind.
 LARGEST_CART_FROM = 100_000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND_US = 10**6
 _SLOT_US = 600 * _SECOND_US
 _SLOTS_PER_DAY = 144
@@ -78,18 +78,14 @@ def carts(items: int, *, seed: int, now: datetime, days: int = 30) -> Iterator[D
         made += size
 
 
-def moment(time_us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=time_us)
-
-
 class _Timeline:
     """When carts begin: in a shop's rhythm, and never in the last minute before now."""
 
     def __init__(self, items: int, *, seed: int, now: datetime, days: int) -> None:
-        self.end_us = (now - _EPOCH) // timedelta(microseconds=1)
+        self.end_us = to_us(now)
         slots = days * _SLOTS_PER_DAY
         self._begin_us = self.end_us - 60 * _SECOND_US - slots * _SLOT_US
-        weights = [self._busy(moment(self._begin_us + slot * _SLOT_US)) for slot in range(slots)]
+        weights = [self._busy(from_us(self._begin_us + slot * _SLOT_US)) for slot in range(slots)]
         chance = Random(f"bursts of {seed}")  # noqa: S311  Nothing secret.
         for slot in chance.choices(range(slots), k=int(days * _BURSTS_PER_DAY)):
             weights[slot] *= _BURST

@@ -6,8 +6,9 @@ from io import StringIO
 
 from django.db import connection, transaction
 
-from tracker.demo_data import DemoCart, DemoItem, moment
+from tracker.demo_data import DemoCart, DemoItem
 from tracker.models import Cart, Item, item_id
+from tracker.times import from_us
 
 # On SQLite everybody else waits while a chunk is stored.
 CHUNK_ITEMS = {"postgresql": 50_000, "sqlite": 5_000}
@@ -73,8 +74,8 @@ def _cart(cart: DemoCart) -> Cart:
     """With all that is computed of its items; the merge and the triggers come to the same."""
     return Cart(
         id=cart.id,
-        created_at=moment(min(item.created_us for item in cart.items)),
-        updated_at=moment(max(item.updated_us for item in cart.items)),
+        created_at=from_us(min(item.created_us for item in cart.items)),
+        updated_at=from_us(max(item.updated_us for item in cart.items)),
         item_count=len(cart.items),
         value=sum(item.price or 0 for item in cart.items),
     )
@@ -91,8 +92,8 @@ def _items(cart: DemoCart) -> Iterator[Item]:
             name_version=item.name_version,
             price=item.price,
             price_version=item.price_version,
-            created_at=moment(item.created_us),
-            updated_at=moment(item.updated_us),
+            created_at=from_us(item.created_us),
+            updated_at=from_us(item.updated_us),
         )
 
 
@@ -117,9 +118,9 @@ def _item_line(cart: DemoCart, cart_id: str, item: DemoItem) -> str:
     keys = f"{item_id(cart.id, item.product_id)}\t{cart_id}\t{_text(item.product_id)}"
     price = r"\N" if item.price is None else item.price
     fields = f"{_text(item.name)}\t{item.name_version}\t{price}\t{item.price_version}"
-    created = updated = moment(item.created_us).isoformat()
+    created = updated = from_us(item.created_us).isoformat()
     if item.updated_us != item.created_us:
-        updated = moment(item.updated_us).isoformat()
+        updated = from_us(item.updated_us).isoformat()
     return f"{keys}\t{fields}\t{created}\t{updated}\n"
 
 

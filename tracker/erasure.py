@@ -6,7 +6,7 @@ What dies in between can be begun anew: every step may be repeated.
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,9 +16,9 @@ from django.db.models.functions import Greatest
 
 from tracker.merge_sql import MERGE_LOCK
 from tracker.models import NEVER, Cart, DeadLetter, Item, Tombstone
+from tracker.times import from_us, to_us
 
 CHUNK_ROWS = 1000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Receipt(NamedTuple):
@@ -76,7 +76,7 @@ def covers(cart_id: UUID, version: int) -> bool:
 
 def moment(version: int) -> datetime:
     """The time of a version, in the microseconds in which rows keep it."""
-    return _EPOCH + timedelta(microseconds=version // 1000)
+    return from_us(version // 1000)
 
 
 def dead_letters_of(cart_id: UUID) -> QuerySet[DeadLetter]:
@@ -90,7 +90,7 @@ def _newest_version(cart_id: UUID) -> int:
     The last one within its microsecond, because rows keep their times in these.
     """
     known = Cart.objects.filter(id=cart_id).values_list("updated_at", flat=True).first()
-    known_us = (known - _EPOCH) // timedelta(microseconds=1) if known else 0
+    known_us = to_us(known) if known else 0
     erased = Tombstone.objects.filter(cart_id=cart_id).values_list("version", flat=True).first()
     return max(max(time.time_ns() // 1000, known_us) * 1000 + 999, erased or 0)
 

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from middleware.cart_id import short_code
 from tracker.payload import MAX_NAME_CHARS, MAX_PRODUCT_ID_CHARS
 
 # The version of a value that was never sent: every version that was is higher.
@@ -129,7 +130,7 @@ class Tombstone(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return self.cart_id.hex[:8]
+        return short_code(self.cart_id)
 
 
 class Tally(models.Model):

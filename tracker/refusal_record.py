@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from django.http import HttpRequest
 
-from middleware.cart_id import COOKIE_NAME, parse_cart_id
+from middleware.cart_id import COOKIE_NAME, parse_cart_id, short_code
 from middleware.problem import Fault, Problem
 from middleware.request import parsed_body
 
@@ -20,7 +20,6 @@ MAX_VALUE_CHARS = 100
 MAX_ORIGIN_CHARS = 128
 MAX_PATH_CHARS = MAX_ID_CHARS = 64
 MAX_METHOD_CHARS = 16
-_SHORT_CODE_DIGITS = 8
 
 # In place of an origin. What a client sends never begins with an asterisk here.
 NO_ORIGIN, NOT_READ, OTHERS = "*none", "*unread", "*others"
@@ -128,5 +127,5 @@ def _named_cart(request: HttpRequest, body: Any) -> str:
         return ""
     in_body = isinstance(body, dict) and parse_cart_id(body.get(COOKIE_NAME)) == cart_id
     cookies = request.META.get("HTTP_COOKIE", "").replace("-", "").lower()
-    code: str = cart_id.hex[:_SHORT_CODE_DIGITS]
+    code: str = short_code(cart_id)
     return code if in_body or cart_id.hex in cookies else ""

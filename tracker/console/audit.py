@@ -6,9 +6,8 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
 
+from tracker.console.links import cart_link
 from tracker.console.lists import ReadOnlyAdmin
 from tracker.console.models import AuditEntry
 
@@ -62,7 +61,4 @@ class AuditAdmin(ReadOnlyAdmin):
 
     @admin.display(description="cart")
     def cart(self, entry: AuditEntry) -> str:
-        if entry.cart_id is None:
-            return "-"
-        address = reverse("admin:tracker_cart_change", args=[entry.cart_id])
-        return format_html('<a href="{}"><code>{}</code></a>', address, entry.cart_id.hex[:8])
+        return cart_link(entry.cart_id) if entry.cart_id else "-"

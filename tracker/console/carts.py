@@ -2,18 +2,18 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from middleware.cart_id import short_code
 from tracker.console import audit, search
+from tracker.console.links import cart_address
 from tracker.console.lists import AFTER, BEFORE, ROWS_PER_PAGE, ReadOnlyAdmin
 from tracker.console.models import AuditEntry
 from tracker.console.money import in_currency
@@ -86,7 +86,7 @@ class CartAdmin(ReadOnlyAdmin):
 
     @admin.display(description="cart")
     def short_code(self, cart: Cart) -> str:
-        return format_html('<code title="{}">{}</code>', cart.id, search.short_code(cart.id))
+        return format_html('<code title="{}">{}</code>', cart.id, short_code(cart.id))
 
     @admin.display(description="items")
     def items_text(self, cart: Cart) -> str:
@@ -107,7 +107,7 @@ class CartAdmin(ReadOnlyAdmin):
         """One cart found by its id or code: straight to its page."""
         found = list(search.named(search.read(request.GET.get("q", "")))[:2])
         if len(found) == 1:
-            return HttpResponseRedirect(address(found[0].id))
+            return HttpResponseRedirect(cart_address(found[0].id))
         return super().changelist_view(request, extra_context)
 
     def change_view(  # type: ignore[override]
@@ -123,7 +123,7 @@ class CartAdmin(ReadOnlyAdmin):
         )
         if not (after or before):
             audit.record(request, AuditEntry.Action.OPENED, cart_id=cart.id)
-        title = f"Cart {search.short_code(cart.id)}"
+        title = f"Cart {short_code(cart.id)}"
         return render(
             request, "admin/console/cart.html", title, cart=cart, page=page, state=state_of(cart)
         )
@@ -134,11 +134,6 @@ class CartAdmin(ReadOnlyAdmin):
         if cart is None:
             raise Http404(f"There is no cart {object_id}. It may have been erased.")
         return cart
-
-
-def address(cart_id: UUID) -> str:
-    """Of a cart's page."""
-    return reverse("admin:tracker_cart_change", args=[cart_id])
 
 
 def in_state(state: str) -> Q:

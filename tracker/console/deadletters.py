@@ -1,8 +1,4 @@
-"""Dead letters: the list, the page of one, and what is decided about them.
-
-The list's order has no index: an accepted record is refused once in a great while, and the table is
-as small as that.
-"""
+"""Dead letters: the list, the page of one, and what is decided about them."""
 
 import json
 from collections import Counter
@@ -15,10 +11,10 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
 
 from tracker import deadletters, erasure
-from tracker.console import audit, erasures, paging, search
+from tracker.console import audit, erasures, paging
+from tracker.console.links import cart_link
 from tracker.console.lists import ReadOnlyAdmin
 from tracker.console.models import AuditEntry
 from tracker.console.site import page, render
@@ -199,8 +195,7 @@ def _facts(record: Record) -> list[Fact]:
 
 def _cart_link(cart_id: UUID) -> str:
     """To whatever there is of the cart; its row may be gone, or may never have been."""
-    where = reverse("admin:find", query={"q": str(cart_id)})
-    return format_html('<a href="{}"><code>{}</code></a>', where, search.short_code(cart_id))
+    return cart_link(cart_id, reverse("admin:find", query={"q": str(cart_id)}))
 
 
 def _address(letter_id: UUID) -> str:

@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 
+from middleware.cart_id import short_code
 from tracker.console import erasures, search
 from tracker.console.site import page, render
 from tracker.models import Cart
@@ -42,7 +43,7 @@ class EraseForm(forms.Form):
 
     def clean_code(self) -> str:
         typed: str = self.cleaned_data["code"]
-        code = search.short_code(self._cart_id)
+        code = short_code(self._cart_id)
         if search.read(typed).short_code != code:
             raise forms.ValidationError(f"Type {code} to erase this cart.")
         return code
@@ -81,7 +82,7 @@ def erase(request: HttpRequest, cart_id: UUID) -> HttpResponseBase:
             kind = type(error.__cause__ or error).__name__
             log.error("the erasure %s was begun and not finished: %s", begun.pk, kind)
         return HttpResponseRedirect(reverse("admin:erase_receipt", args=[cart_id, begun.pk]))
-    code = search.short_code(cart_id)
+    code = short_code(cart_id)
     return render(
         request,
         "admin/console/erase.html",

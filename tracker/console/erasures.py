@@ -18,8 +18,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from middleware.cart_id import short_code
 from tracker import erasure
-from tracker.console import audit, paging, search
+from tracker.console import audit, paging
 from tracker.console.models import AuditEntry
 from tracker.models import Cart, Item
 
@@ -108,7 +109,7 @@ def carry_out(begun: AuditEntry, cart_id: UUID) -> None:
 
 def receipt(begun: AuditEntry) -> Receipt:
     """Of an entry of `begin`. Raises django.db.Error."""
-    code = search.short_code(begun.cart_id) if begun.cart_id else ""
+    code = short_code(begun.cart_id) if begun.cart_id else ""
     ends = _entries(begun.cart_id).filter(id__gt=begun.pk, detail__startswith=_end_of(begun))
     last = ends.order_by("id").last()
     if last is None:

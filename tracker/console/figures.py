@@ -18,12 +18,12 @@ from django.db.models import DateTimeField, Q, Sum
 from django.db.models.functions import Trunc
 
 from tracker.models import Item, Tally
+from tracker.times import EPOCH
 
 BUCKET = timedelta(minutes=10)
 MAX_PRODUCTS = 10
 SAMPLE_ITEMS, SAMPLE_POINTS = 20_000, 25
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
@@ -118,7 +118,7 @@ class Total(Sum):
 
 def floor(time: datetime, step: timedelta) -> datetime:
     """The last whole step at or before a time: of ten minutes, an hour, a day."""
-    return time - (time - _EPOCH) % step
+    return time - (time - EPOCH) % step
 
 
 def added(span: Span) -> Added:

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 
 from tracker.console import audit, search
-from tracker.console.carts import address
+from tracker.console.links import cart_address
 from tracker.console.models import AuditEntry
 from tracker.console.site import page, render
 from tracker.models import Item
@@ -30,7 +30,7 @@ def find(request: HttpRequest) -> HttpResponseBase:
 def _address(term: search.Term, typed: str) -> str | None:
     found = list(search.named(term)[:2])
     if len(found) == 1:
-        return address(found[0].id)
+        return cart_address(found[0].id)
     if found:
         return _list("cart", typed)
     if term.product_id and search.items(term, Item.objects.all())[0].exists():

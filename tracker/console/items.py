@@ -2,10 +2,9 @@
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.utils.html import format_html
 
 from tracker.console import search
-from tracker.console.carts import address
+from tracker.console.links import cart_link
 from tracker.console.lists import ReadOnlyAdmin
 from tracker.console.money import in_currency
 from tracker.console.paging import Keyset
@@ -27,8 +26,7 @@ class ItemAdmin(ReadOnlyAdmin):
 
     @admin.display(description="cart")
     def cart_link(self, item: Item) -> str:
-        code = search.short_code(item.cart_id)
-        return format_html('<a href="{}"><code>{}</code></a>', address(item.cart_id), code)
+        return cart_link(item.cart_id)
 
     def search(self, typed: str, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
         return search.items(search.read(typed), rows)

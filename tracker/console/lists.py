@@ -57,8 +57,6 @@ class KeysetChangeList(ChangeList):
         self.result_count = self.full_result_count = count
         self.show_full_result_count = False
         self.show_admin_actions = False
-        self.can_show_all = self.multi_page = False
-        self.paginator = self.model_admin.get_paginator(request, self.queryset, 1)  # Not used.
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

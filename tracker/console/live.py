@@ -24,11 +24,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from tracker.console.carts import address
+from middleware.cart_id import short_code
+from tracker.console.links import cart_address
 from tracker.console.money import in_currency
-from tracker.console.search import short_code
 from tracker.console.site import page, render
 from tracker.models import Cart, Item
+from tracker.times import EPOCH, from_us, to_us
 
 MAX_ADDS = 100
 # Each of the carts that moved last has an add of that time: no more of them are needed.
@@ -39,8 +40,6 @@ MAX_ITEMS_READ = 50_000
 # is so much before the newest one's is still found.
 LOOK_BACK = timedelta(seconds=5)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _MARK = re.compile(r"(\d{1,17})-([0-9a-f]{16})", re.ASCII)
 
 
@@ -62,7 +61,7 @@ class Mark(NamedTuple):
     digest: str
 
     def __str__(self) -> str:
-        return f"{(self.newest - _EPOCH) // _MICROSECOND}-{self.digest}"
+        return f"{to_us(self.newest)}-{self.digest}"
 
     @property
     def begin(self) -> datetime:
@@ -74,13 +73,13 @@ class Mark(NamedTuple):
 @require_safe
 def live(request: HttpRequest) -> HttpResponseBase:
     """GET /admin/live/: the newest adds as they are now; its script keeps them so."""
-    carts = _moved(_EPOCH)
+    carts = _moved(EPOCH)
     return render(
         request,
         "admin/console/live.html",
         "Live",
-        adds=_adds(carts, _EPOCH),
-        mark=_mark(carts, _EPOCH),
+        adds=_adds(carts, EPOCH),
+        mark=_mark(carts, EPOCH),
         limit=MAX_ADDS,
         now=timezone.now(),
     )
@@ -108,11 +107,11 @@ def adds(request: HttpRequest) -> HttpResponse:
     Raises BadRequest for a mark that is none.
     """
     mark = _read(request.GET.get("after", ""))
-    begin = mark.begin if mark else _EPOCH
+    begin = mark.begin if mark else EPOCH
     carts = _moved(begin)
     if mark and _digest(carts) == mark.digest:
         return HttpResponseNotModified(headers={"ETag": f'"{mark}"'})
-    following = _mark(carts, mark.newest if mark else _EPOCH)
+    following = _mark(carts, mark.newest if mark else EPOCH)
     found = {"mark": str(following), "adds": _adds(carts, begin)}
     return JsonResponse(found, headers={"ETag": f'"{following}"'})
 
@@ -162,7 +161,7 @@ def _read(text: str) -> Mark | None:
         return None
     if not (found := _MARK.fullmatch(text)):
         raise BadRequest("This mark is none that the live view has made. Ask without one.")
-    return Mark(_EPOCH + int(found[1]) * _MICROSECOND, found[2])
+    return Mark(from_us(int(found[1])), found[2])
 
 
 def _shown(item: Item) -> dict[str, str]:
@@ -179,5 +178,5 @@ def _shown(item: Item) -> dict[str, str]:
         "name": "-" if item.name is None else item.name,
         "price": in_currency(item.price),
         "cart": short_code(item.cart_id),
-        "cart_url": address(item.cart_id),
+        "cart_url": cart_address(item.cart_id),
     }

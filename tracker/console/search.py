@@ -10,10 +10,9 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from middleware.cart_id import SHORT_CODE_DIGITS
 from tracker.console.paging import Keyset
 from tracker.models import Cart, Item
-
-SHORT_CODE_DIGITS = 8
 
 # Anywhere in what was pasted: an address, a log line, a mail.
 _CART_ID = re.compile(
@@ -88,11 +87,6 @@ def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
     if Item.objects.filter(product_id=term.product_id).exists():
         return rows.filter(product_id=term.product_id), _NEWEST_FIRST
     return rows.filter(begins_with(term.product_id)), _BY_PRODUCT
-
-
-def short_code(cart_id: UUID) -> str:
-    """What people call a cart: the first digits of its id."""
-    return cart_id.hex[:SHORT_CODE_DIGITS]
 
 
 def short_code_range(code: str) -> tuple[UUID, UUID]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
+from middleware.cart_id import short_code
 from tracker.console import erasures, search
 from tracker.console.erasures import Preview, Receipt
 from tracker.intake import first_line
@@ -42,7 +43,7 @@ class Command(BaseCommand):
 
     def _show(self, cart_id: UUID, preview: Preview) -> None:
         stored = "" if preview.is_stored else " (it has no row)"
-        self.stdout.write(f"Cart {search.short_code(cart_id)}{stored}. This deletes for ever:")
+        self.stdout.write(f"Cart {short_code(cart_id)}{stored}. This deletes for ever:")
         self.stdout.write(f"  items          {preview.items}")
         self.stdout.write(f"  dead letters   {preview.dead_letters}")
         self.stdout.write(f"and empties      {preview.audit_entries} entries of the audit log.")
@@ -53,7 +54,7 @@ class Command(BaseCommand):
         """Returns if the cart's code was typed."""
         if not terminal.isatty():
             raise CommandError("Nobody is here to be asked: add --yes.")
-        code = search.short_code(cart_id)
+        code = short_code(cart_id)
         self.stdout.write(f"Type {code} to go on: ", ending="")
         self.stdout.flush()
         if search.read(terminal.readline()).short_code != code:

@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
+from tests.accounts import log_in
 from tracker import deadletters, drain
 from tracker.console.models import AuditEntry
 from tracker.models import DeadLetter, Item
@@ -26,13 +26,6 @@ REPLAY_ALL = reverse("admin:deadletters_replay")
 @pytest.fixture
 def lead(client: Client) -> Client:
     return log_in(client, "lead", "Support lead")
-
-
-def log_in(client: Client, name: str, group: str) -> Client:
-    user = User.objects.create_user(name, is_staff=True)
-    user.groups.add(Group.objects.get(name=group))
-    client.force_login(user)
-    return client
 
 
 def bury(product_id: str = "sku", *, cart_id: UUID = CART, **members: Any) -> DeadLetter:

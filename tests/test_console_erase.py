@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.db import OperationalError, transaction
 from django.test import Client
 from django.urls import reverse
 
+from tests.accounts import log_in
 from tracker import drain, erasure, store
 from tracker.console import audit, erasures, paging
 from tracker.console.models import AuditEntry
@@ -26,13 +26,6 @@ ERASED = AuditEntry.Action.ERASED
 @pytest.fixture
 def lead(client: Client) -> Client:
     return log_in(client, "lead", "Support lead")
-
-
-def log_in(client: Client, name: str, group: str) -> Client:
-    user = User.objects.create_user(name, is_staff=True)
-    user.groups.add(Group.objects.get(name=group))
-    client.force_login(user)
-    return client
 
 
 def fill(items: int = 3, **members: Any) -> UUID:

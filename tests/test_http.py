@@ -156,11 +156,20 @@ def test_a_trailer_does_not_pose_as_a_header(live: Server) -> None:
         head("GET /livez", "X: " + "a" * 1_000_000),
         head("GET /livez", *["X: " + "a" * 90] * 10_000),
         b"GET /livez HTTP/1.1\r\nX: " + b"a" * 1_000_000,
+        b"GET /livez HTTP/1.1\r\nX: " + b"a" * 40_000,
         b"GET /livez HTTP/1.1\r\n" + b"a" * 1_000_000,
         b"GET /" + b"a" * 1_000_000,
         head("POST /items", CHUNKED) + b"0\r\nX: " + b"a" * 1_000_000,
     ],
-    ids=["value", "many", "unfinished value", "unfinished name", "target", "trailer"],
+    ids=[
+        "value",
+        "many",
+        "unfinished value",
+        "unfinished at once",
+        "unfinished name",
+        "target",
+        "trailer",
+    ],
 )
 def test_a_head_that_is_too_large_is_refused_before_its_end(live: Server, request_: bytes) -> None:
     """What is not looked at until its end comes would be kept in memory until then."""

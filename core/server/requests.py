@@ -30,6 +30,7 @@ class RequestReader:
 
     __slots__ = (
         "_base",
+        "_begun",
         "_body",
         "_body_bytes",
         "_head_bytes",
@@ -63,7 +64,7 @@ class RequestReader:
         self._on_progress = on_progress
         self._on_continue = on_continue
         self._parser = httptools.HttpRequestParser(self)
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._body_bytes = self._begun = 0
         self.environ: Environ | None = None
         """The request that is arriving, or None between two requests."""
         self.in_body = False
@@ -71,12 +72,15 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Parse what has come; the callbacks run inside this call."""
-        arriving, body_bytes = self.environ, self._body_bytes
+        is_first, begun, body_bytes = self.environ is None, self._begun, self._body_bytes
         unread = self._parse(data)
         if unread is not None:
             self._read_on(unread)
-        elif self.environ is arriving is not None and self._body_bytes == body_bytes:
-            # The parser keeps an unfinished header to itself: what brings no body counts as head.
+        elif self.environ is not None and self._begun == begun + is_first:
+            # All of it is of this one request. The parser keeps an unfinished header to itself:
+            # what brings no body counts as head.
+            if self.in_body if is_first else self._body_bytes != body_bytes:
+                return
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > MAX_HEAD_BYTES:
                 self._on_fault(HEAD_TOO_LARGE)
@@ -100,6 +104,7 @@ class RequestReader:
         self.environ = self._base.copy()
         self._target = b""
         self._head_bytes = self._unfinished_bytes = 0
+        self._begun += 1
         self._on_progress()
 
     def on_url(self, url: bytes) -> None:

@@ -107,6 +107,7 @@ class Command(BaseCommand):
             body = '{"product_id": "sku-1", "name": "Blue socks", "price": 1299}'
             json = "-H 'Content-Type: application/json'"
             lines += [f"  try      curl -i {address}/items {json} -d '{body}'"]
+            lines += [f"  read     {address}/docs"]
         if role != "storefront":
             lines += [f"  console  {address}/admin/"]
         self.stdout.write("\n".join(lines))

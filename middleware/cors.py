@@ -41,6 +41,9 @@ class CorsMiddleware:
             # Requests with cookies need the exact origin; "*" would not do.
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Credentials"] = "true"
+            if response.status_code >= 400:
+                # When to try again, and what to name when asking for help.
+                response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
         response.headers["Vary"] = "Origin"
         return response
 

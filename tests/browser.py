@@ -14,8 +14,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
 
 from playwright.sync_api import (
@@ -125,6 +127,21 @@ def launched() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def launched_with(preferences: Mapping[str, object], *flags: str) -> Iterator[Browser]:
+    """The same in a profile whose owner has set these preferences; each context has them, too."""
+    with TemporaryDirectory(ignore_cleanup_errors=True) as profile, sync_playwright() as playwright:
+        defaults = Path(profile) / "Default"
+        defaults.mkdir()
+        (defaults / "Preferences").write_text(json.dumps(preferences))
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=CHROMIUM, args=[*_FLAGS, *flags]
+        )
+        assert context.browser
+        yield context.browser
+        context.close()
 
 
 @contextmanager

@@ -114,6 +114,12 @@ def test_a_refused_origin_is_a_problem_document(client: Client, origin: str) -> 
     assert response.json()["status"] == response.status_code
 
 
+def test_a_page_can_read_when_to_try_again_and_what_to_ask_about(client: Client) -> None:
+    """R33"""
+    refused = client.post("/items", {}, "application/json", HTTP_ORIGIN=SHOP)
+    assert refused.headers["Access-Control-Expose-Headers"] == "Retry-After, X-Request-ID"
+
+
 def test_no_origin_is_no_page(add: Callable[..., Any]) -> None:
     """R34: servers, command lines, tests."""
     response = add(product_id="sku")

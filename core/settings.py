@@ -50,7 +50,12 @@ if USES_TOOLBAR:
 
 # From the outside to the inside. A request to the storefront's endpoints turns round at
 # StorefrontMiddleware, so that it pays for nothing that only the console needs.
-MIDDLEWARE = ["debug_toolbar.middleware.DebugToolbarMiddleware"] if USES_TOOLBAR else []
+MIDDLEWARE = []
+if USES_TOOLBAR:
+    MIDDLEWARE += [
+        "middleware.toolbar.ToolbarMiddleware",
+        "debug_toolbar.middleware.DebugToolbarMiddleware",
+    ]
 MIDDLEWARE += [
     "middleware.access.AccessMiddleware",
     "middleware.cors.CorsMiddleware",
@@ -235,7 +240,12 @@ PUBLIC_ROOT = (
 INTERNAL_IPS = ["127.0.0.1", "::1"]
 # Static files come by it, too, some 25 with each page: of only 25 requests, as it would by itself,
 # it would have forgotten the page before anybody can look at its queries.
-DEBUG_TOOLBAR_CONFIG = {"RESULTS_CACHE_SIZE": 200}
+DEBUG_TOOLBAR_CONFIG = {
+    "RESULTS_CACHE_SIZE": 200,
+    "SHOW_COLLAPSED": True,  # Open, it covers half of a narrow page.
+    "UPDATE_ON_FETCH": True,  # After an add from the page it shows that add.
+    "OBSERVE_REQUEST_CALLBACK": "middleware.toolbar.updates_the_page",
+}
 
 # -- Logs: to stderr, one line each, for machines unless asked otherwise ---------------------------
 LOG_FORMAT = env.choice("LOG_FORMAT", default="json", among=("json", "text"))

@@ -21,3 +21,7 @@ if settings.USES_TOOLBAR:
     from debug_toolbar.toolbar import debug_toolbar_urls
 
     urlpatterns += debug_toolbar_urls()
+    if settings.SERVES_STOREFRONT:
+        from tracker import demo_shop
+
+        urlpatterns += [path("demo/", demo_shop.shop, name="demo")]

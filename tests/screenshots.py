@@ -2,7 +2,8 @@
 
 With an empty database, with 20 items, and with a shop's carts and one of 20,000 items; in light and
 dark; on a wide and on a narrow screen. The server is one of its own, on a database of its own; both
-are gone afterwards. Without a directory, the README's pictures are made anew, too.
+are gone afterwards. Without a directory, the README's pictures are made anew, too, and with them
+those of the demo shop and of the debug toolbar over it.
 """
 
 import os
@@ -14,11 +15,12 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.browser import CHROMIUM, MISSING, NARROW, WIDE, Console, Scheme, fill, launched, serving
 from tests.console_pages import PLACES
 from tests.live import ROOT
+from tests.shop import SHOP, add, debugging, send_a_bad_item, show_sql, switch_to_the_post
 
 DOCS = ROOT / "docs"
 IN_README = ("dashboard", "cart", "live")
@@ -44,6 +46,9 @@ def main() -> None:
         for name in IN_README:
             taken = directory / FULL / f"{name}-light-{WIDE}.png"
             _tell(Path(shutil.copy(taken, DOCS / f"console-{name}.png")))
+        with tempfile.TemporaryDirectory(prefix="cart-tracker-") as var_dir, launched() as browser:
+            for picture in photograph_shop(browser, var_dir):
+                _tell(picture)
 
 
 def _own_directory() -> Path:
@@ -60,8 +65,7 @@ def _tell(picture: Path) -> None:
 
 def photograph(browser: Browser, var_dir: str, directory: Path) -> Iterator[Path]:
     """Yields each picture once it is there: directory/full/cart-dark-390.png."""
-    env = {"VAR_DIR": var_dir, "DATABASE_URL": f"sqlite:///{var_dir}/tracker.sqlite3"}
-    _manage("migrate", "--verbosity=0", env=env)
+    env = _migrated(var_dir)
     with serving(
         "accounts", "erased", var_dir=var_dir, database_url=env["DATABASE_URL"]
     ) as console:
@@ -71,6 +75,37 @@ def photograph(browser: Browser, var_dir: str, directory: Path) -> Iterator[Path
             fill(*parts, env=env)
             for width, scheme in product((WIDE, NARROW), SCHEMES):
                 yield from _every_page(console, browser, width, scheme, directory / stage)
+
+
+def photograph_shop(browser: Browser, var_dir: str) -> Iterator[Path]:
+    """docs/demo.png, and docs/toolbar.png, which has the SQL of its last POST."""
+    url = _migrated(var_dir)["DATABASE_URL"]
+    with (
+        debugging(var_dir=var_dir, database_url=url) as console,
+        console.enter(browser) as context,
+    ):
+        page = context.new_page()
+        page.goto(SHOP)
+        add(page)
+        send_a_bad_item(page)
+        add(page, 3)
+        yield _taken(page, DOCS / "demo.png")
+        page.reload()
+        switch_to_the_post(page)
+        show_sql(page)
+        yield _taken(page, DOCS / "toolbar.png")
+
+
+def _taken(page: Page, path: Path) -> Path:
+    page.screenshot(path=path)
+    return path
+
+
+def _migrated(var_dir: str) -> dict[str, str]:
+    """The environment of a new database."""
+    env = {"VAR_DIR": var_dir, "DATABASE_URL": f"sqlite:///{var_dir}/tracker.sqlite3"}
+    _manage("migrate", "--verbosity=0", env=env)
+    return env
 
 
 def _manage(*command: str, env: dict[str, str]) -> None:
@@ -87,9 +122,7 @@ def _every_page(
             for name, place in PLACES.items():
                 if place.account == account:
                     page.goto(place.path)
-                    path = directory / f"{name}-{scheme}-{width}.png"
-                    page.screenshot(path=path)
-                    yield path
+                    yield _taken(page, directory / f"{name}-{scheme}-{width}.png")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.live import ROOT, Server
+from tests.live import ROOT, Server, wait_for
 from tests.test_settings import manage
 
 
@@ -20,10 +20,18 @@ def test_a_post_is_in_the_toolbars_history(serve: Callable[..., Server]) -> None
     assert "/items" in history.body.decode()
 
 
+def test_the_start_says_where_the_demo_shop_is(serve: Callable[..., Server]) -> None:
+    live = serve(DEBUG="1")
+    wait_for(lambda: "/admin/" in live.printed())
+    assert f"http://127.0.0.1:{live.port}/demo/" in live.printed()
+    assert live.request("GET", "/demo/").status == 200
+
+
 def test_it_is_nowhere_without_debug(serve: Callable[..., Server]) -> None:
     live = serve()
     assert b"djDebug" not in live.request("GET", "/admin/login/").body
     assert live.request("GET", "/__debug__/render_panel/").status == 404
+    assert "/demo/" not in live.printed()
 
 
 @pytest.mark.parametrize("role", ["all", "storefront", "console"])

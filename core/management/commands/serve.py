@@ -108,6 +108,7 @@ class Command(BaseCommand):
             json = "-H 'Content-Type: application/json'"
             lines += [f"  try      curl -i {address}/items {json} -d '{body}'"]
             lines += [f"  read     {address}/docs"]
+            lines += [f"  shop     {address}/demo/"] if settings.USES_TOOLBAR else []
         if role != "storefront":
             lines += [f"  console  {address}/admin/"]
         self.stdout.write("\n".join(lines))

@@ -1,0 +1,14 @@
+"""The URLs of a site with one empty view: the floor under every Django answer."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+_BODY = b'{"cart_id": "00000000-cafe-4000-8000-000000000000"}'
+
+
+def items(request: HttpRequest) -> HttpResponse:
+    """POST /items, answered without a look at the request."""
+    return HttpResponse(_BODY, content_type="application/json")
+
+
+urlpatterns = [path("items", items)]

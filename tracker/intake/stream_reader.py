@@ -60,12 +60,14 @@ class StreamReader:
         self._acknowledged: dict[str, list[bytes]] = {}  # Merged, but maybe not forgotten yet.
         self._claims: deque[tuple[str, bytes]] = deque()  # Where to go on looking for the left.
         self._claim_at = 0.0
+        self._has_read = False
 
     def read(self, max_records: int) -> Batch | None:
         """What others have left, then new entries. None if there is neither now."""
         entries: list[Entry] = []  # What was read before a failure counts.
         try:
             with self._reaching() as server:
+                self._has_read = True
                 self._forget(server)
                 entries += self._claim(server, max_records)
                 entries += self._read_new(server, max_records - len(entries))
@@ -107,7 +109,8 @@ class StreamReader:
         if self._server is None:
             return
         try:
-            leave_groups(self._server, self._streams, self._consumer)
+            if self._has_read:  # Who only looks how much waits is no consumer, and may not be one.
+                leave_groups(self._server, self._streams, self._consumer)
         except ERRORS as error:
             log.warning("the consumer %s stays in its groups: %s", self._consumer, error)
         self._server.close()

@@ -146,10 +146,14 @@ def _database() -> dict[str, Any]:
 
 
 DATABASES = {"default": _database()}
+DATABASE_IS_GIVEN = bool(env.text("DATABASE_URL"))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Security --------------------------------------------------------------------------------------
-SECRET_KEY = env.secret("SECRET_KEY", get_random_secret_key, keep_in=VAR_DIR / "secret_key")
+if SERVES_CONSOLE:
+    SECRET_KEY = env.secret("SECRET_KEY", get_random_secret_key, keep_in=VAR_DIR / "secret_key")
+else:  # Nothing is signed. Django wants one all the same.
+    SECRET_KEY = env.text("SECRET_KEY") or get_random_secret_key()
 SECRET_KEY_IS_LOCAL = not env.text("SECRET_KEY")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

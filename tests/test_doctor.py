@@ -49,6 +49,15 @@ def test_a_database_that_is_away() -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_storefront_without_a_database_gets_none(tmp_path: Path) -> None:
+    """Nor a file for a key: it signs nothing."""
+    var = tmp_path / "var"
+    env = {"DATABASE_URL": "", "VAR_DIR": str(var), "INTAKE_URL": f"journal://{tmp_path}/journal"}
+    result = doctor(ROLE="storefront", **env)
+    assert (result.returncode, "database" in result.stdout) == (0, False), result.stdout
+    assert [path.name for path in var.iterdir()] == ["static"]
+
+
 def test_a_journal_in_memory(database: str) -> None:
     with TemporaryDirectory(dir="/dev/shm") as memory:
         result = doctor(DATABASE_URL=database, INTAKE_URL=f"journal://{memory}")

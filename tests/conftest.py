@@ -61,10 +61,10 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def new_database(
+def empty_database(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Callable[[], str]:
-    """Makes the URL of a new, migrated database of the kind that this run is about."""
+    """Makes the URL of a new database, with nothing in it, of the kind that this run is about."""
 
     def make() -> str:
         if environment.DATABASE == "postgresql":
@@ -74,16 +74,27 @@ def new_database(
             url = server.url(name)
         else:
             url = f"sqlite:///{tmp_path_factory.mktemp('live') / 'live.sqlite3'}"
-        migrate(url)
         return str(url)
 
     return make
 
 
-def migrate(url: str) -> None:
+@pytest.fixture(scope="session")
+def new_database(empty_database: Callable[[], str]) -> Callable[[], str]:
+    """Makes the URL of a new, migrated database of the kind that this run is about."""
+
+    def make() -> str:
+        url = empty_database()
+        migrate(url)
+        return url
+
+    return make
+
+
+def migrate(url: str, *args: str, root: Path = ROOT) -> None:
     subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
-        cwd=ROOT,
+        [sys.executable, "manage.py", "migrate", "--verbosity=0", *args],
+        cwd=root,
         env={**os.environ, "DATABASE_URL": url},
         check=True,
     )
@@ -94,12 +105,12 @@ def serve(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[
     """Starts a server: `serve("--workers", "2", DATABASE_URL=url)`. All are stopped at the end."""
     servers: list[Server] = []
 
-    def start(*args: str, **env: str) -> Server:
+    def start(*args: str, root: Path = ROOT, **env: str) -> Server:
         env.setdefault("VAR_DIR", str(tmp_path))
         env.setdefault("INTAKE_URL", "database://")
         if "DATABASE_URL" not in env:
             env["DATABASE_URL"] = new_database()
-        servers.append(Server(*args, env=env))
+        servers.append(Server(*args, env=env, root=root))
         return servers[-1]
 
     yield start

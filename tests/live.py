@@ -27,13 +27,16 @@ class Reply(NamedTuple):
 
 
 class Server:
-    """`manage.py serve` on a free port, with the environment given on top of the tests' own."""
+    """`manage.py serve` on a free port, with the environment given on top of the tests' own.
 
-    def __init__(self, *args: str, env: dict[str, str]) -> None:
-        command = [sys.executable, "manage.py", "serve", "--port", "0", *args]
+    `root` is where the code is.
+    """
+
+    def __init__(self, *args: str, env: dict[str, str], root: Path = ROOT) -> None:
+        command = [sys.executable, str(root / "manage.py"), "serve", "--port", "0", *args]
         self.process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=root,
             env={**os.environ, **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

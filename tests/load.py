@@ -161,8 +161,13 @@ def wait_until_kept(load: Load, url: str, *, within_s: float = 30) -> None:
         wait_for(lambda: not load.broken_promises(stored(url)), within_s=within_s)
     broken = load.broken_promises(stored(url))
     assert not broken, f"{len(broken)} of {load.accepted} adds: {broken[:3]}"
+    assert_counts_are_right(url)
+
+
+def assert_counts_are_right(url: str) -> None:
+    """What the triggers have counted is what the rows are."""
     ((counted, in_carts, in_tallies),) = ask(url, _COUNTS)
-    assert counted == in_carts == in_tallies
+    assert counted == in_carts == in_tallies, f"{counted}, {in_carts}, {in_tallies}"
 
 
 def fill_journal(

@@ -44,11 +44,13 @@ def kill(pids: list[int]) -> None:
 
 
 @contextmanager
-def drain_process(url: str, intake_url: str, *args: str) -> Iterator[subprocess.Popen[str]]:
+def drain_process(
+    url: str, intake_url: str, *args: str, root: Path = ROOT
+) -> Iterator[subprocess.Popen[str]]:
     """`manage.py drain` by itself, killed at the block's end if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "drain", *args],
-        cwd=ROOT,
+        cwd=root,
         env={**os.environ, "DATABASE_URL": url, "INTAKE_URL": intake_url},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # A line for each batch: a pipe that nobody reads would fill up.

@@ -35,7 +35,7 @@ _TALLIED = ("new_carts", "new_items", "seen_carts", "seen_value")
 
 
 def install(editor: BaseDatabaseSchemaEditor) -> None:
-    """Make the triggers, anew if they are there already. They count from now on: see `recount`."""
+    """Make the triggers, anew if they are there already. They count from now on: see recount.py."""
     for statement in _STATEMENTS[editor.connection.vendor]:
         editor.execute(statement, None)
 
@@ -44,12 +44,6 @@ def remove(editor: BaseDatabaseSchemaEditor) -> None:
     """Drop the triggers; what they have counted stays."""
     for statement in _REMOVALS[editor.connection.vendor]:
         editor.execute(statement, None)
-
-
-def recount(editor: BaseDatabaseSchemaEditor) -> None:
-    """Count everything anew from the rows. Reads both tables as a whole; nothing may write."""
-    for statement in _RECOUNT:
-        editor.execute(statement.format_map(_SPELLED[editor.connection.vendor]), None)
 
 
 # -- PostgreSQL ------------------------------------------------------------------------------------
@@ -224,36 +218,3 @@ _REMOVALS = {
     ],
     "sqlite": [f"DROP TRIGGER IF EXISTS {table}_count_{event.lower()}" for table, event in _EVENTS],
 }
-_SPELLED = {
-    "postgresql": {
-        "created": "date_bin('10 minutes', created_at, 'epoch')",
-        "updated": "date_bin('10 minutes', updated_at, 'epoch')",
-    },
-    "sqlite": {
-        "created": _SQLITE_BUCKET.format("created_at"),
-        "updated": _SQLITE_BUCKET.format("updated_at"),
-    },
-}
-# The carts' own counts come first; their triggers move the value of each to its bucket, which the
-# deletion after it forgets again.
-_RECOUNT = [
-    """
-    UPDATE tracker_cart
-    SET item_count = (SELECT count(*) FROM tracker_item WHERE cart_id = tracker_cart.id),
-        value = (
-            SELECT COALESCE(sum(price), 0) FROM tracker_item WHERE cart_id = tracker_cart.id
-        )
-    """,
-    "DELETE FROM tracker_tally",
-    """
-    INSERT INTO tracker_tally (bucket, shard, new_carts, new_items, seen_carts, seen_value)
-    SELECT bucket, 0, sum(new_carts), sum(new_items), sum(seen_carts), sum(seen_value)
-    FROM (
-        SELECT {created} AS bucket, 1 AS new_carts, 0 AS new_items, 0 AS seen_carts, 0 AS seen_value
-        FROM tracker_cart
-        UNION ALL SELECT {updated}, 0, 0, 1, value FROM tracker_cart
-        UNION ALL SELECT {created}, 0, 1, 0, 0 FROM tracker_item
-    ) AS share
-    GROUP BY bucket
-    """,
-]

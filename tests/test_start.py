@@ -89,6 +89,7 @@ def test_prepare_makes_an_account_that_can_log_in_and_shows_it_once(
     found = re.search(r"user +(\S+)\n +password +(\S+)", first.printed())
     assert found
     first.stop()
+    assert "not available" not in first.printed()
     second = serve("--prepare", DATABASE_URL=url)
     assert "password" not in second.printed()
     browser = build_opener(HTTPCookieProcessor(CookieJar()))

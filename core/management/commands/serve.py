@@ -76,9 +76,9 @@ class Command(BaseCommand):
         os.environ["INTAKE_URL"] = settings.SERVED_INTAKE_URL
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = _empty_directory(settings.VAR_DIR / "metrics")
         _empty_directory(refusals.directory())
-        self._look_at_intake()
         if options["prepare"]:
             self._prepare(first_account=ip_address(listener.getsockname()[0]).is_loopback)
+        self._look_at_intake()
         group = supervisor.Supervisor(
             _names(options), partial(_command, options["threads"], listener.fileno()), listener
         )

@@ -1,0 +1,239 @@
+/*
+ * cart-tracker.js: tells the tracker what visitors of a shop put into their carts.
+ *
+ *   <script src="https://TRACKER/cart-tracker.v1.js" defer></script>
+ *
+ *   cartTracker.add({product_id, name, price})  a promise of the cart's id. It rejects with an Error
+ *                                               that has the members of the problem document
+ *   cartTracker.reset()                         after an order: the next add starts a new cart
+ *   cartTracker.consent(true | false)           with data-consent="required" in the tag, nothing is
+ *                                               sent or stored before consent(true), on each page
+ *   cartTracker.code()                          8 hex digits to read out to support, or ""
+ *
+ * Adds and resets are entries of one queue, in localStorage, which all tabs of the shop share. They
+ * go out one at a time, the oldest first, by whichever tab has the lock. An entry leaves the queue
+ * when its answer is there; the page after one that was left in between sends it again, which does
+ * no harm.
+ *
+ * script/snippet takes comments and white space out for what is served: at most 1,536 bytes.
+ */
+(() => {
+  "use strict";
+  if (window.cartTracker) return; // A second tag.
+
+  // Not cart_id: a shop may have a cookie of that name, and a tracker on the same host has one.
+  const NAME = "cart_tracker";
+  const tag = document.currentScript;
+  const url = new URL("items", tag.src).href;
+
+  let allowed = tag.dataset.consent !== "required";
+
+  // -- Which cart: a cookie of the shop's own --------------------------------------------------
+
+  let unkept = ""; // The cart's id, where there is no consent yet, or the browser takes no cookie.
+
+  function cookies(change) {
+    try {
+      if (change) document.cookie = change;
+      return document.cookie;
+    } catch {
+      return ""; // A sandboxed frame.
+    }
+  }
+
+  function cart() {
+    return (cookies().match(/(?:^|; )cart_tracker=([\da-f-]{36})/i) || [0, unkept])[1];
+  }
+
+  /* Makes this the visitor's cart for a year, or with "" forgets it. */
+  function keep(id) {
+    unkept = "";
+    cookies(
+      NAME + "=" + id + "; Path=/; SameSite=Lax; Max-Age=" + (id && allowed ? 31536000 : 0) +
+        (location.protocol === "https:" ? "; Secure" : "")
+    );
+    // Only if need be: it would outlive the cookie, when another tab resets the cart.
+    if (cart() !== id) unkept = id;
+    return id;
+  }
+
+  /* A random UUID, version 4. A page without HTTPS has no crypto.randomUUID. */
+  function newId() {
+    return "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) =>
+      (digit ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (digit / 4)))).toString(16)
+    );
+  }
+
+  // -- The queue: one key for each entry, so that no tab writes over another's -----------------
+
+  const waiting = {}; // key -> what tells this page how its entry ended.
+  const memory = {}; // Entries that may not be stored yet, or find no room.
+  let disk = {};
+  try {
+    disk = localStorage || disk;
+  } catch {
+    // Blocked: the queue lives as long as the page.
+  }
+
+  function write(key, text) {
+    try {
+      (allowed ? disk : memory)[key] = text;
+    } catch {
+      memory[key] = text;
+    }
+  }
+
+  function read(key) {
+    return memory[key] || disk[key];
+  }
+
+  /* A key begins with its time: the oldest comes first. What another tab has taken out may still
+     be here for a moment, with its end in the place of {. */
+  function keys() {
+    return [...Object.keys(memory), ...Object.keys(disk)]
+      .filter((key) => key.startsWith(NAME + ".") && read(key)[0] === "{")
+      .sort();
+  }
+
+  /* Takes an entry out. Another tab that waits for it is told by the storage event. */
+  function finish(key, ok, answer) {
+    if (waiting[key]) waiting[key]([ok, answer]);
+    else write(key, JSON.stringify([ok, answer]));
+    delete memory[key];
+    delete disk[key];
+  }
+
+  /* Puts an entry behind all others: an add's body, or {} for a reset. */
+  function enqueue(entry) {
+    const promise = new Promise((resolve, reject) => {
+      const text = JSON.stringify(entry());
+      const queue = keys();
+      if (text[2] && queue.length > 99) throw Error("cart-tracker: 100 adds are waiting");
+      // The clock may have been set back since the last one.
+      const after = +(queue.pop() || "").slice(13, 26) + 1;
+      const key = NAME + "." + Math.max(Date.now(), after) + Math.random();
+      waiting[key] = ([ok, answer]) =>
+        ok ? resolve(answer.cart_id) : reject(Object.assign(Error(answer.detail), answer));
+      write(key, text);
+    });
+    promise.catch(() => {}); // Whoever does not look at it finds no error in the console.
+    run();
+    return promise;
+  }
+
+  // -- Sending ---------------------------------------------------------------------------------
+
+  let turn = Promise.resolve();
+  let delay = 1e3;
+  let sending, timer;
+
+  function limit(ms) {
+    const control = new AbortController();
+    setTimeout(() => control.abort(), ms);
+    return control.signal;
+  }
+
+  function post(text, signal) {
+    return fetch(text[2] ? url : url + "/reset", {
+      method: "POST",
+      body: text, // A text: no preflight, for which it is too late on a page that is left.
+      credentials: "include",
+      keepalive: text.length < 2e4, // Browsers refuse 64 KB, and the tracker could not say why.
+      signal,
+    });
+  }
+
+  /* Sends the queue until it is empty, or something is not answered for good. */
+  async function send() {
+    while (allowed && !timer && (sending = keys()[0])) {
+      const key = sending;
+      const text = read(key);
+      let response = { status: 500 }; // If there is no network, or no answer in time.
+      let answer;
+      try {
+        response = await post(text, limit(3e4));
+        answer = await response.json();
+      } catch {}
+      if (/408|429|5../.test(response.status)) {
+        timer = setTimeout(retry, delay * (0.5 + Math.random()));
+        delay = Math.min(delay * 2, 6e4);
+        break;
+      }
+      delay = 1e3;
+      const id = JSON.parse(text).cart_id;
+      answer = { status: response.status, cart_id: id, ...answer };
+      // Not after a reset: it must not bring the old cart back.
+      if (response.ok && cart() === id) keep(answer.cart_id);
+      finish(key, response.ok, answer);
+    }
+    sending = 0;
+  }
+
+  /* One turn after the other, and one tab at a time. Where there are no locks (a page without
+     HTTPS), or a frozen tab holds on to one, it goes without. */
+  function run() {
+    turn = turn
+      .then(() => navigator.locks.request(NAME, { signal: limit(4e4) }, send))
+      .catch(send);
+  }
+
+  /* Ends the wait after a failure, which a click does not. */
+  function retry() {
+    clearTimeout(timer);
+    timer = 0;
+    run();
+  }
+
+  /* The page is left: what it waits for goes out now, all at once. So of one product, only what its
+     adds come to; and nothing from behind a reset, because the old cart's cookie is still there. */
+  function flush() {
+    const last = {};
+    for (const key of allowed ? keys() : []) {
+      const add = JSON.parse(read(key));
+      const same = add.cart_id + add.product_id;
+      if (!add.cart_id || (waiting[key] && key !== sending)) last[same] = { ...last[same], ...add };
+      if (!add.cart_id) break;
+    }
+    for (const same in last) post(JSON.stringify(last[same])).catch(() => {});
+  }
+
+  addEventListener("pagehide", flush);
+  addEventListener("pageshow", retry); // Also when it comes back out of the browser's cache.
+  addEventListener("online", retry);
+  addEventListener("storage", ({ key, newValue }) => {
+    if (newValue && waiting[key]) waiting[key](JSON.parse(newValue));
+  });
+  run();
+
+  window.cartTracker = {
+    add: (item) => enqueue(() => ({ ...item, cart_id: cart() || keep(newId()) })),
+
+    reset() {
+      const promise = enqueue(() => ({}));
+      keep("");
+      return promise;
+    },
+
+    code: () => cart().slice(0, 8),
+
+    consent(given) {
+      if (given) {
+        allowed = true;
+        if (cart() === unkept) keep(unkept);
+        for (const key in memory) {
+          const text = read(key);
+          delete memory[key];
+          write(key, text);
+        }
+        run();
+      } else {
+        const known = cart() !== unkept;
+        for (const key of keys()) finish(key, false, { detail: "cart-tracker: no consent" });
+        allowed = false;
+        keep("");
+        // If there was a cookie here, the tracker has one.
+        if (known) turn = turn.then(() => post("{}")).catch(() => {});
+      }
+    },
+  };
+})();

@@ -175,6 +175,8 @@ def test_two_tabs_at_once_fill_one_cart_in_the_order_of_clicks(
     sites.front.wait_for_posts(1)
     second.add(item("sku-1", price=2), item("", price=3))
     first.add(item("sku-1", price=4), item("sku-2"))
+    second.pass_time()
+    assert len(sites.front.bodies()) == 1
     sites.front.normal()
     ends = first.ends(3) + second.ends(2)
     assert [kind for kind, _ in ends] == ["stored"] * 4 + ["refused"]

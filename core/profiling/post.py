@@ -28,7 +28,7 @@ class Post:
     def environ(self) -> dict[str, Any]:
         """Anew for each request, because the application keeps it and reads its body."""
         headers = {_in_wsgi(name): text for name, text in self.headers().items()}
-        return {**_SERVER, **headers, "wsgi.input": BytesIO(self.body)}
+        return {**SERVER, **headers, "wsgi.input": BytesIO(self.body)}
 
     def headers(self) -> dict[str, str]:
         """As a page of a storefront sends them, by way of the proxy if there is one."""
@@ -61,7 +61,8 @@ def ask(application: WsgiApplication, environ: dict[str, Any]) -> Answer:
     return Answer(status, dict(headers), body)
 
 
-_SERVER: dict[str, Any] = {
+# What a server says of every request, as WSGI has it.
+SERVER: dict[str, Any] = {
     "REQUEST_METHOD": "POST",
     "PATH_INFO": "/items",
     "QUERY_STRING": "",

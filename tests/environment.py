@@ -37,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "browser: needs Chromium; runs in CI on SQLite, or if it is named"
     )
     config.addinivalue_line("markers", "history: runs older code, if git has it")
+    config.addinivalue_line("markers", "slow: runs in CI, or if it is named")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -63,8 +64,8 @@ _PAGES = ("test_console_", "test_export", "test_refusals_page", "test_spreadshee
 
 
 def _is_for_ci(item: pytest.Item) -> bool:
-    """What a plain run leaves out: a browser's minutes, and what the other half does as well."""
-    if item.get_closest_marker("browser"):
+    """What a plain run leaves out: what takes minutes, and what the other half does as well."""
+    if item.get_closest_marker("browser") or item.get_closest_marker("slow"):
         return True
     if DATABASE != "postgresql" or item.get_closest_marker("postgresql"):
         return False
@@ -82,7 +83,7 @@ def pytest_terminal_summary(
     terminalreporter.write_line(f"{passed} tests passed on {DATABASE}")
     if left := config.stash.get(_LEFT_FOR_CI, 0):
         terminalreporter.write_line(
-            f"{left} more in a browser, or of the console's pages, run with CI=1, or if named"
+            f"{left} more (slow, in a browser, of the console's pages) run with CI=1, or if named"
         )
     if earlier.commit() is None:
         terminalreporter.write_line(

@@ -33,6 +33,7 @@ COMMAND = [sys.executable, "manage.py", "profile_items"]
 Profile = Callable[..., "subprocess.CompletedProcess[str]"]
 pytest_plugins = ["tests.command_fixtures"]
 once = pytest.mark.once
+pytestmark = pytest.mark.slow
 
 
 def run(var_dir: Path, *args: str, **env: str) -> "subprocess.CompletedProcess[str]":

@@ -23,7 +23,7 @@ from tests.test_database_intake import stored
 from tests.test_start import log_in
 from tests.valkey import Valkey
 
-pytestmark = pytest.mark.history
+pytestmark = [pytest.mark.history, pytest.mark.slow]
 pytest_plugins = ["tests.stream_fixtures"]
 
 Serve = Callable[..., Server]

@@ -1,6 +1,6 @@
 """The files that pages of shops load, as a server sends them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -10,9 +10,16 @@ pytestmark = pytest.mark.once
 SNIPPET = "/cart-tracker.v1.js"
 
 
-@pytest.fixture(params=["all", "storefront"])
-def live(request: pytest.FixtureRequest, serve: Callable[..., Server]) -> Server:
-    return serve("--role", request.param)
+@pytest.fixture(scope="module", params=["all", "storefront"])
+def live(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    new_database: Callable[[], str],
+) -> Iterator[Server]:
+    env = {"DATABASE_URL": new_database(), "VAR_DIR": str(tmp_path_factory.mktemp("var"))}
+    server = Server("--role", request.param, "--no-drain", env=env)
+    yield server
+    server.stop()
 
 
 def test_any_page_may_load_the_snippet(live: Server) -> None:

@@ -80,7 +80,9 @@ class Shoppers:
         client.close()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_it_stops_at_once_though_clients_are_connected(serve: Serve, signum: int) -> None:
     server = serve("--workers", "2")
     with server.connect(), server.connect() as half, server.connect() as kept:

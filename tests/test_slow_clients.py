@@ -82,6 +82,7 @@ def dribble(connections: list[socket.socket], done: Event, *, pause_s: float) ->
         connection.sendall(b"X: y\r\n")
 
 
+@pytest.mark.slow
 def test_what_does_not_arrive_in_time_is_refused(live: Server) -> None:
     """R31: the whole head, then the whole body has to be here, not just some byte of it."""
     with ExitStack() as stack, ThreadPoolExecutor(2) as pool:

@@ -9,6 +9,8 @@ import pytest
 from tests.live import ROOT, Server, wait_for
 from tests.test_settings import manage
 
+pytestmark = pytest.mark.once
+
 
 def test_a_post_is_in_the_toolbars_history(serve: Callable[..., Server]) -> None:
     live = serve(DEBUG="1")

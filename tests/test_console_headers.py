@@ -81,6 +81,7 @@ def assert_private(reply: Any, where: str) -> None:
     assert reply["Cross-Origin-Resource-Policy"] == "same-origin", where
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("role", ["anonymous", "staff", "superuser"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])

@@ -17,7 +17,7 @@ from tracker import store
 from tracker.models import DeadLetter, item_id
 from tracker.payload import MAX_NAME_CHARS, MAX_PRODUCT_ID_CHARS, Add
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 CART = UUID("bad0cafe-1c2d-4e3f-8a5b-6c7d8e9f0a1b")
 TEXTS = [

@@ -133,6 +133,7 @@ def test_files_of_others_do_not_disturb(admin_client: Client, var_dir: Path) -> 
     assert STRANGER in admin_client.get(reverse("admin:refusals")).content.decode()
 
 
+@pytest.mark.slow
 def test_the_real_server_shows_what_each_of_its_workers_has_refused(
     serve: Callable[..., Server], var_dir: Path, admin_client: Client
 ) -> None:

@@ -80,6 +80,31 @@ def test_clients_at_once_leave_what_was_accepted_last(live: Server) -> None:
         assert price in [value for _, end, value in requests if end >= last_begin]
 
 
+@pytest.mark.once
+def test_clients_of_a_locked_file_are_all_answered_in_time(live: Server) -> None:
+    """R32: to wait for one's turn, and then for the other process, is not to wait twice."""
+    url = live.database_url.removeprefix("sqlite:///")  # type: ignore[attr-defined]
+    other = sqlite3.connect(url, isolation_level=None)
+    took: list[tuple[int, bool]] = []
+
+    def client() -> None:
+        begin = time.monotonic()
+        status = live.add(product_id="locked").status
+        took.append((status, time.monotonic() - begin < 3))
+
+    threads = [threading.Timer(0.4 * number, client) for number in range(4)]  # None at once.
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        other.close()
+    assert took == [(503, True)] * 4
+    wait_for(lambda: live.add(product_id="free").status == 200)
+
+
 @pytest.mark.postgresql
 def test_a_stopped_database_is_answered_503_until_it_is_back(serve: Callable[..., Server]) -> None:
     """R7, R32: within 3 s, with Retry-After and the cart's cookie; then no restart is needed."""

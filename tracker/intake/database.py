@@ -123,11 +123,21 @@ def _in_turn() -> Iterator[None]:
     """For SQLite: this process's threads write one after the other.
 
     It has one writer at a time, and those that wait ask again after ever longer pauses: under load,
-    one of sixteen asked in vain for all of STORE_TIMEOUT_S. Other processes still wait like that.
+    one of sixteen asked in vain for all of STORE_TIMEOUT_S. Other processes still wait like that,
+    and what is left of the time after a turn came is all that is waited for them.
     """
+    give_up_at = time.monotonic() + settings.STORE_TIMEOUT_S
     if not _writing.acquire(timeout=settings.STORE_TIMEOUT_S):
         raise OperationalError("database is locked by other threads of this process")
     try:
+        _wait_for_others(max(0.0, give_up_at - time.monotonic()))
         yield
     finally:
+        _wait_for_others(settings.STORE_TIMEOUT_S)
         _writing.release()
+
+
+def _wait_for_others(limit_s: float) -> None:
+    """For so long SQLite waits for locks on this thread's connection (sqlite.org, busy_timeout)."""
+    if connection.connection is not None:
+        connection.connection.execute(f"PRAGMA busy_timeout = {int(limit_s * 1000)}")

@@ -41,13 +41,18 @@ class Application:
         return [response.content]
 
 
-def _storefront_chain() -> Callable[[HttpRequest], HttpResponse]:
+def storefront_layers() -> list[str]:
     """The first of settings.MIDDLEWARE, to the one that calls the storefront's view."""
     last = f"{StorefrontMiddleware.__module__}.{StorefrontMiddleware.__qualname__}"
+    return settings.MIDDLEWARE[: settings.MIDDLEWARE.index(last) + 1]
+
+
+def _storefront_chain() -> Callable[[HttpRequest], HttpResponse]:
+    layers = storefront_layers()
     chain: Any = None  # Never called: the last one answers.
-    for name in reversed(settings.MIDDLEWARE[: settings.MIDDLEWARE.index(last) + 1]):
+    for name in reversed(layers):
         chain = import_string(name)(chain)
-        if name == last:
+        if name == layers[-1]:
             # What the view raises becomes Django's 500, which the others then clothe (R31, R33).
             chain = convert_exception_to_response(chain)
     guarded: Any = convert_exception_to_response(chain)

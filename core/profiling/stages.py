@@ -6,7 +6,6 @@ from functools import wraps
 from time import thread_time_ns
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
 from django.urls import resolve
@@ -17,7 +16,6 @@ from core.profiling import replaced
 from core.profiling.statements import executed_by
 from core.public import WsgiApplication
 from middleware import cart_id, storefront
-from middleware.storefront import StorefrontMiddleware
 from tracker import store, views
 
 
@@ -135,9 +133,7 @@ def timed_application(stopwatch: Stopwatch) -> Iterator[WsgiApplication]:
 
 def _layers() -> dict[str, Stage]:
     """The middleware that POST /items goes through, by its name in the settings."""
-    last = f"{StorefrontMiddleware.__module__}.{StorefrontMiddleware.__qualname__}"
-    names = settings.MIDDLEWARE[: settings.MIDDLEWARE.index(last) + 1]
-    return {name: _layer(*name.rpartition(".")) for name in names}
+    return {name: _layer(*name.rpartition(".")) for name in handler.storefront_layers()}
 
 
 def _layer(module: str, dot: str, name: str) -> Stage:

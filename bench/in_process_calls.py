@@ -14,15 +14,27 @@ from uuid import UUID
 import django
 from django.core.wsgi import get_wsgi_application
 
-from core.profiling.post import SERVER
-
 CARTS = [UUID(f"6f0c2d38-6e2b-4ad5-9a3c-{number:012x}") for number in range(1000)]
 BODIES = [
     b'{"product_id": "sku-%d", "name": "Blue socks, pair %d", "price": %d}' % ((number,) * 3)
     for number in range(1000)
 ]
-HEADERS = {
-    **SERVER,
+ENVIRON: dict[str, Any] = {
+    "REQUEST_METHOD": "POST",
+    "PATH_INFO": "/items",
+    "QUERY_STRING": "",
+    "SCRIPT_NAME": "",
+    "SERVER_NAME": "127.0.0.1",
+    "SERVER_PORT": "8000",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "REMOTE_ADDR": "127.0.0.1",
+    "HTTP_ACCEPT": "*/*",
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
     "HTTP_HOST": "127.0.0.1:8000",
     "HTTP_ORIGIN": "https://shop.example",
     "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -35,7 +47,7 @@ Call = Callable[[int], object]
 def _environs() -> list[dict[str, Any]]:
     return [
         {
-            **HEADERS,
+            **ENVIRON,
             "HTTP_COOKIE": f"theme=dark; cart_id={cart}; lang=en",
             "CONTENT_LENGTH": str(len(body)),
         }

@@ -2,6 +2,6 @@ from django.apps import AppConfig
 
 
 class CoreConfig(AppConfig):
-    """Here for its commands, `manage.py serve` and `profile_items`."""
+    """Registers `manage.py serve`."""
 
     name = "core"

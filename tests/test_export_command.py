@@ -1,7 +1,6 @@
 """manage.py export: the same file without a cap, whole or not at all."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -50,17 +49,6 @@ def test_it_has_no_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(5)
     call_command("export", "carts", output=str(tmp_path / "file"))
     assert len(read((tmp_path / "file").read_bytes())) == 5
-
-
-def test_a_terminal_sees_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(2001)
-    ours, theirs = os.openpty()
-    with os.fdopen(theirs, "w") as terminal:
-        monkeypatch.setattr(sys, "stderr", terminal)
-        call_command("export", "carts", output=str(tmp_path / "file"))
-        shown = os.read(ours, 10_000).decode()
-    os.close(ours)
-    assert re.search(r"\r2,000 rows, [\d,]+ a second \r2,001 rows, [\d,]+ a second \r?\n", shown)
 
 
 def test_it_is_on_the_audit_log_with_its_operator(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """manage.py purge: carts without activity for long go with their items, and no others."""
 
 import io
+import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,6 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from tests.terminal import Interrupting
 from tests.test_tallies import counted, kept
 from tracker import purge, store
 from tracker.models import Cart, Item, Tombstone
@@ -167,6 +167,16 @@ def test_two_at_once_delete_each_cart_once() -> None:
     assert kept() == counted()
 
 
+def interrupted(purge_: Callable[[datetime], Iterator[purge.Purged]]) -> Any:
+    """The same, but its user presses Ctrl-C after the first batch."""
+
+    def run(before: datetime) -> Iterator[purge.Purged]:
+        yield next(purge_(before))
+        signal.raise_signal(signal.SIGINT)
+
+    return run
+
+
 # -- The command -----------------------------------------------------------------------------------
 def purged(older_than: str, *args: str, stdout: Any = None, stderr: Any = None) -> str:
     out = stdout or io.StringIO()
@@ -187,13 +197,15 @@ def test_a_dry_run_says_what_it_would_delete_and_leaves_it() -> None:
 
 
 @on_a_database
-def test_ctrl_c_says_how_far_it_got() -> None:
+def test_ctrl_c_says_how_far_it_got(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = purge.BATCH_CARTS
     old = ago(100)
     Cart.objects.bulk_create(Cart(created_at=old, updated_at=old) for _ in range(batch + 1))
     out = io.StringIO()
+    monkeypatch.setattr(purge, "purge", interrupted(purge.purge))
     with pytest.raises(SystemExit) as stopped:
-        purged("90d", stdout=out, stderr=Interrupting())
+        purged("90d", stdout=out)
+    monkeypatch.undo()
     assert stopped.value.code == 130
     assert out.getvalue() == "Stopped: 1,000 carts with 0 items of 1,001 are deleted.\n"
     assert Cart.objects.count() == 1

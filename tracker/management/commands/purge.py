@@ -8,10 +8,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.utils import timezone
+from tqdm import tqdm
 
 from tracker import purge
 from tracker.intake import first_line
-from tracker.progress import Progress, stoppable
 
 
 class Command(BaseCommand):
@@ -39,21 +39,21 @@ class Command(BaseCommand):
             self._purge(before, due)
 
     def _purge(self, before: datetime, due: purge.Purged) -> None:
-        """Raises CommandError if the database fails, SystemExit after a signal."""
-        progress, gone = Progress(self.stderr, due.carts, "carts"), purge.Purged(0, 0)
-        with stoppable() as stopped:
-            try:
+        """Raise CommandError if the database fails, SystemExit after Ctrl-C.
+
+        Each batch is a transaction of its own, so what is deleted stays deleted.
+        """
+        gone = purge.Purged(0, 0)
+        try:
+            with tqdm(total=due.carts, unit=" carts", disable=None) as progress:
                 for batch in purge.purge(before):
                     gone = purge.Purged(gone.carts + batch.carts, gone.items + batch.items)
-                    progress.at(gone.carts)
-                    if stopped():
-                        break
-            except Error as error:
-                raise CommandError(f"{first_line(error)}: {_text(gone)} are deleted.") from None
-        progress.end()
-        if signum := stopped():
+                    progress.update(batch.carts)
+        except Error as error:
+            raise CommandError(f"{first_line(error)}: {_text(gone)} are deleted.") from None
+        except KeyboardInterrupt:
             self.stdout.write(f"Stopped: {_text(gone)} of {due.carts:,} are deleted.")
-            sys.exit(128 + signum)
+            sys.exit(130)
         self.stdout.write(f"{_text(gone)} are deleted.")
 
 

@@ -3,7 +3,6 @@
 import os
 import pwd
 import sys
-import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.http import HttpRequest, QueryDict
+from tqdm import tqdm
 
 from tracker.console import audit
 from tracker.console.export import SHEETS, Export, Selection, select
@@ -82,16 +82,10 @@ def _selection(name: str, query: str) -> Selection:
 
 
 def _write(export: Export, file: BinaryIO) -> None:
-    """With the progress on stderr, if somebody looks at it."""
-    watched, begun = sys.stderr.isatty(), time.monotonic()
-    for part in export:
-        file.write(part)
-        if watched:
-            rate = export.rows / max(time.monotonic() - begun, 0.001)
-            sys.stderr.write(f"\r{export.rows:,} rows, {rate:,.0f} a second ")
-            sys.stderr.flush()
-    if watched:
-        sys.stderr.write("\n")
+    with tqdm(unit=" rows", disable=None) as progress:
+        for part in export:
+            file.write(part)
+            progress.update(export.rows - progress.n)
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 _LEFT_FOR_CI = pytest.StashKey[int]()
 # About the console's pages, whatever the database: without CI, the SQLite half alone runs these.
-_PAGES = ("test_console_", "test_export", "test_refusals_page", "test_spreadsheet", "test_keyboard")
+_PAGES = ("test_console_", "test_export", "test_refusals_page", "test_spreadsheet")
 
 
 def _is_for_ci(item: pytest.Item) -> bool:

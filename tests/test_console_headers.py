@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.urls import path, reverse
 
 from core.urls import urlpatterns as real_patterns
 from tests.console_urls import client_of, every_url, make_rows
-from tests.live import Server
+from tests.live import ROOT, Server
 from tests.test_settings import PRODUCTION, manage
 
 CSP = "Content-Security-Policy"
@@ -28,6 +29,7 @@ POLICY = {
 }
 
 
+SCRIPTS = ROOT / "tracker/console/static/console"
 _FOREIGN = ("http:", "https:", "//", "data:")
 
 
@@ -247,3 +249,13 @@ def test_a_login_leads_to_no_other_site(target: str) -> None:
     form = {"username": "alice", "password": "secret", "next": target}
     reply = Client().post(f"{reverse('admin:login')}", form)
     assert "evil" not in reply["Location"]
+
+
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / "tracker/console/static/console").glob("*.js")), ids=str
+)
+def test_scripts_make_no_markup_of_data(script: Path) -> None:
+    found = re.findall(
+        r"innerHTML|outerHTML|insertAdjacentHTML|\bwrite\(|eval\(", script.read_text()
+    )
+    assert found == []

@@ -196,7 +196,7 @@
   document.addEventListener("keydown", (event) => {
     const isFree = !(event.target instanceof Element && event.target.closest("input, textarea, select, button, summary, dialog, [contenteditable]"));
     const isPlain = !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || event.repeat);
-    if (event.key !== " " || !isFree || !isPlain || document.documentElement.dataset.keys === "off") return;
+    if (event.key !== " " || !isFree || !isPlain) return;
     event.preventDefault();
     toggle();
   });

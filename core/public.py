@@ -1,7 +1,9 @@
-"""The files that pages of shops load: the snippet. Served at the root by every role with /items."""
+"""Serve static files at the root in every role with /items: the snippet, and all of /docs."""
 
 from collections.abc import Callable, Iterable, MutableMapping
+from pathlib import Path
 
+import drf_spectacular_sidecar
 from django.conf import settings
 from whitenoise import WhiteNoise  # type: ignore[import-untyped]
 
@@ -12,24 +14,42 @@ MAX_AGE_S = 300
 # One under the hash of its content never does.
 _IMMUTABLE = r"^/cart-tracker\.v\d+\.[0-9a-f]{12}\.js$"
 
+_DOCS = "/docs/"
+# The package holds Redoc, too, and is a Django app. Only these files of it are used.
+_SWAGGER_UI = (
+    Path(drf_spectacular_sidecar.__file__).parent / "static/drf_spectacular_sidecar/swagger-ui-dist"
+)
+_DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' data:;"  # Swagger UI's stylesheet holds its icons.
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
 
 def with_public_files(application: WsgiApplication) -> WsgiApplication:
-    """Answers GET and HEAD for the files in PUBLIC_ROOT; everything else is the application's.
+    """Answer GET and HEAD for public files, and leave everything else to the application.
 
-    In front of Django, because the storefront's role has no middleware to serve files with. Any
-    site may load them, also with `integrity`: that needs CORS headers, which do no harm here.
+    This stands in front of Django because the storefront role has no middleware that serves files.
     """
-    served: WsgiApplication = WhiteNoise(
+    served = WhiteNoise(
         application,
         root=settings.PUBLIC_ROOT,
         autorefresh=settings.DEBUG,
         max_age=MAX_AGE_S,
         immutable_file_test=_IMMUTABLE,
+        index_file=True,  # /docs/ is docs/index.html, and /docs redirects there.
         add_headers_function=_add_headers,
     )
-    return served
+    served.add_files(_SWAGGER_UI, prefix=f"{_DOCS}swagger-ui/")
+    answer: WsgiApplication = served
+    return answer
 
 
 def _add_headers(headers: MutableMapping[str, str], path: str, url: str) -> None:
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    if url.startswith(_DOCS):
+        headers["Content-Security-Policy"] = _DOCS_POLICY
+        headers["Referrer-Policy"] = "same-origin"
+    else:
+        # Any site may load the snippet, also with `integrity`, which needs CORS headers.
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"

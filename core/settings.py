@@ -236,9 +236,8 @@ STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True  # Serves from the packages: a fresh clone has collected nothing.
 STATIC_ROOT.mkdir(exist_ok=True)
-PUBLIC_ROOT = (
-    BASE_DIR / "tracker" / "public"
-)  # What shops' pages load, at the root (core/public.py).
+# Served at the root, to any page (core/public.py).
+PUBLIC_ROOT = BASE_DIR / "tracker" / "public"
 
 # The toolbar's own guard looks at INTERNAL_IPS; a browser on this machine is all that it is for.
 INTERNAL_IPS = ["127.0.0.1", "::1"]

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import path
 
-from tracker import health, metrics, openapi, reference, views
+from tracker import health, metrics, openapi, views
 
 urlpatterns = [
     path("livez", health.livez),
@@ -17,6 +17,4 @@ if settings.SERVES_STOREFRONT:
         path("items/", views.items),
         path("items/reset", views.reset, name="reset"),
         path("openapi.json", openapi.document, name="openapi"),
-        path("docs", reference.page, name="reference"),
-        path("docs/", reference.page),
     ]

@@ -5,7 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.urls import include, path
 
-urlpatterns: list[Any] = [path("", include("tracker.urls"))]
+from core.index import index
+
+urlpatterns: list[Any] = [path("", index), path("", include("tracker.urls"))]
 
 if settings.SERVES_CONSOLE:
     from django.contrib import admin

@@ -27,7 +27,7 @@ BEHIND_TLS = TRUSTED_PROXIES > 0
 
 # -- What is installed, by role --------------------------------------------------------------------
 # The storefront role has no console code, no sessions and no accounts. The toolbar is a developers'
-# package: it is imported only where DEBUG asks for it, and tracker/checks.py refuses it elsewhere.
+# package: it is imported only where DEBUG asks for it.
 SERVES_CONSOLE = ROLE != "storefront"
 SERVES_STOREFRONT = ROLE != "console"
 USES_TOOLBAR = DEBUG and SERVES_CONSOLE

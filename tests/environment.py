@@ -9,7 +9,6 @@ import tempfile
 
 import pytest
 
-from tests import earlier
 from tests.postgres import Postgres
 
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
@@ -36,7 +35,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "browser: needs Chromium; runs in CI on SQLite, or if it is named"
     )
-    config.addinivalue_line("markers", "history: runs older code, if git has it")
     config.addinivalue_line("markers", "slow: runs in CI, or if it is named")
 
 
@@ -46,8 +44,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = {"once", "browser"} if DATABASE == "postgresql" else {"postgresql"}
     if is_named:
         others -= {"browser"}
-    if earlier.commit() is None:
-        others |= {"history"}
     foreign = [item for item in items if any(map(item.get_closest_marker, others))]
     if not is_named and not os.environ.get("CI"):
         in_ci = [item for item in items if item not in foreign and _is_for_ci(item)]
@@ -84,10 +80,6 @@ def pytest_terminal_summary(
     if left := config.stash.get(_LEFT_FOR_CI, 0):
         terminalreporter.write_line(
             f"{left} more (slow, in a browser, of the console's pages) run with CI=1, or if named"
-        )
-    if earlier.commit() is None:
-        terminalreporter.write_line(
-            "no upgrade was tried: git has no code from before the newest migration"
         )
 
 

@@ -66,7 +66,7 @@ class Item(models.Model):
         indexes = [
             models.Index(fields=["created_at", "id"], name="tracker_item_recent"),
             # For a product, and for all whose ids begin alike. On PostgreSQL the column's collation
-            # is "C" (migration 0004): only so an index serves LIKE 'abc%' (manual, 11.10), and ids
+            # is "C" (migration 0001): only so an index serves LIKE 'abc%' (manual, 11.10), and ids
             # are compared as bytes, which is what they are, and faster than in a language's order.
             models.Index(fields=["product_id", "created_at", "id"], name="tracker_item_product"),
         ]

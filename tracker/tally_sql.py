@@ -35,7 +35,7 @@ _TALLIED = ("new_carts", "new_items", "seen_carts", "seen_value")
 
 
 def install(editor: BaseDatabaseSchemaEditor) -> None:
-    """Make the triggers, anew if they are there already. They count from now on: see recount.py."""
+    """Make the triggers, anew if they are there already. They count from now on."""
     for statement in _STATEMENTS[editor.connection.vendor]:
         editor.execute(statement, None)
 

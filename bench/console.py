@@ -127,6 +127,7 @@ def _databases(sizes: list[int], stack: ExitStack) -> dict[int, Any]:
         os.environ["DATABASE_URL"] = postgres.url(f"items_{size}")
         _manage("migrate", "--verbosity=0")
         _manage("seed_demo", f"--items={size}", "--seed=1")
+        postgres.execute("VACUUM (ANALYZE)", f"items_{size}")
     postgres.execute("CHECKPOINT")
     logging.disable()  # A page that fails is told of in the table.
     settings.ROOT_URLCONF = "bench.console_stock"

@@ -30,7 +30,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     FEW: ("small",),
     FULL: ("big", "found", "doomed", "letters"),
 }
-DEMO = ("seed_demo", "--items=30000", "--seed=1", "--force", "--yes")
+DEMO = ("seed_demo", "--items=30000", "--seed=1", "--force")
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 

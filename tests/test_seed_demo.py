@@ -1,257 +1,188 @@
-"""manage.py seed_demo: a shop's data, made up, exactly as if it had been merged."""
+"""manage.py seed_demo: the adds of a made-up shop, through the merge."""
 
 import io
-import os
-import sqlite3
-import subprocess
-import sys
-from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any
-from uuid import UUID, uuid4
+from typing import Any, NamedTuple
+from uuid import UUID
 
-import psycopg2
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection
+from django.db import DatabaseError
 from msgspec import UNSET
 
-from tests import environment
-from tests.live import ROOT, wait_for
-from tests.terminal import Interrupting
 from tests.test_tallies import counted, kept
-from tracker import demo_store, store
-from tracker.demo_data import LARGEST_CART_ITEMS, DemoCart, DemoItem, carts
-from tracker.models import NEVER, Cart, Item, item_id
-from tracker.payload import Add
+from tracker.demo_data import LARGEST_CART_ITEMS, records
+from tracker.management.commands import seed_demo as command
+from tracker.models import NEVER, Cart, Item
+from tracker.store import Outcome, Record, merge
 from tracker.times import from_us
 
 NOW = datetime(2026, 11, 23, 19, 30, tzinfo=UTC)
-NOW_US = int(NOW.timestamp()) * 10**6
+NOW_NS = int(NOW.timestamp()) * 10**9
+HOUR_NS = 3600 * 10**9
 once = pytest.mark.once
 on_a_database = pytest.mark.django_db
-on_a_shared_database = pytest.mark.usefixtures("shared_database")
-pytest_plugins = ["tests.command_fixtures"]
 
 
-def made(items: int, *, seed: int = 1, now: datetime = NOW, days: int = 30) -> list[DemoCart]:
-    return list(carts(items, seed=seed, now=now, days=days))
+def made(items: int, *, seed: int = 1, now: datetime = NOW) -> list[Record]:
+    return list(records(items, seed=seed, now=now))
 
 
-# -- The carts -------------------------------------------------------------------------------------
+class MadeCart(NamedTuple):
+    """`versions` has one entry for each add, `products` one for each item."""
+
+    versions: list[int]
+    products: set[str]
+
+
+def by_cart(found: list[Record]) -> dict[UUID, MadeCart]:
+    carts: dict[UUID, MadeCart] = defaultdict(lambda: MadeCart([], set()))
+    for add, version in found:
+        assert version is not None
+        carts[add.cart_id].versions.append(version)
+        carts[add.cart_id].products.add(add.product_id)
+    return carts
+
+
+# -- The adds --------------------------------------------------------------------------------------
 @once
-def test_a_seed_makes_the_same_carts_and_another_one_others() -> None:
+def test_a_seed_makes_the_same_adds_and_another_seed_other_carts() -> None:
     assert made(2000) == made(2000)
-    assert not {cart.id for cart in made(2000)} & {cart.id for cart in made(2000, seed=2)}
+    assert not by_cart(made(2000)).keys() & by_cart(made(2000, seed=2)).keys()
 
 
 @once
 def test_another_now_changes_only_the_times() -> None:
-    def timeless(cart: DemoCart) -> Any:
-        return cart.id, [(item.product_id, item.name, item.price) for item in cart.items]
-
     later = made(2000, now=NOW + timedelta(hours=11))
-    assert [timeless(cart) for cart in later] == [timeless(cart) for cart in made(2000)]
+    assert Counter(record.add for record in later) == Counter(record.add for record in made(2000))
 
 
 @once
 @pytest.mark.parametrize("items", [1, 2, 7, 1000])
 def test_there_are_as_many_items_as_asked_for(items: int) -> None:
-    assert sum(len(cart.items) for cart in made(items)) == items
-
-
-@once
-def test_a_cart_holds_a_product_once() -> None:
-    for cart in made(5000):
-        assert len({item.product_id for item in cart.items}) == len(cart.items)
+    assert len({(add.cart_id, add.product_id) for add, _ in made(items)}) == items
 
 
 @once
 def test_most_carts_are_small_and_one_of_many_is_huge() -> None:
-    sizes = Counter(len(cart.items) for cart in made(100_000))
+    sizes = Counter(len(cart.products) for cart in by_cart(made(100_000)).values())
     assert sum(sizes.values()) * 0.99 < sum(sizes[size] for size in range(1, 13))
     assert all(sizes[size] for size in range(1, 13))
     assert sizes[LARGEST_CART_ITEMS] == 1
-    assert max(len(cart.items) for cart in made(10_000)) < LARGEST_CART_ITEMS
+    assert max(len(cart.products) for cart in by_cart(made(10_000)).values()) < LARGEST_CART_ITEMS
 
 
 @once
 def test_a_few_products_are_in_many_carts_and_most_in_few() -> None:
-    found = made(20_000)
-    products = Counter(item.product_id for cart in found for item in cart.items)
-    assert products.most_common(1)[0][1] > len(found) / 20
+    carts = by_cart(made(20_000))
+    products = Counter(product for cart in carts.values() for product in cart.products)
+    assert products.most_common(1)[0][1] > len(carts) / 20
     assert sum(1 for number in products.values() if number == 1) > len(products) / 3
 
 
 @once
-def test_times_are_in_order_and_not_in_the_future() -> None:
-    for cart in made(5000):
-        first_us = cart.items[0].created_us
-        assert NOW - timedelta(days=30, minutes=2) <= from_us(first_us)
-        for item in cart.items:
-            assert first_us <= item.created_us <= item.updated_us <= NOW_US
+@pytest.mark.parametrize("items", [300, 100_000])
+def test_times_are_in_order_and_not_in_the_future(items: int) -> None:
+    versions = [version or 0 for _, version in made(items)]
+    assert versions == sorted(versions)
+    assert NOW - timedelta(days=30, minutes=2) <= from_us(versions[0] // 1000)
+    assert versions[-1] <= NOW_NS
 
 
 @once
 @pytest.mark.parametrize("items", [300, 100_000])
 def test_some_carts_are_active_and_some_are_of_the_last_day(items: int) -> None:
-    last = [max(item.updated_us for item in cart.items) for cart in made(items)]
-    active = sum(time >= NOW_US - 2 * 3600 * 10**6 for time in last)
-    recent = sum(time >= NOW_US - 24 * 3600 * 10**6 for time in last)
+    last = [max(cart.versions) for cart in by_cart(made(items)).values()]
+    active = sum(version >= NOW_NS - 2 * HOUR_NS for version in last)
+    recent = sum(version >= NOW_NS - 24 * HOUR_NS for version in last)
     assert 2 < active < recent < len(last) / 2
 
 
 @once
 def test_evenings_are_busier_than_nights() -> None:
-    hours = Counter(from_us(cart.items[0].created_us).hour for cart in made(20_000))
+    carts = by_cart(made(20_000)).values()
+    hours = Counter(from_us(min(cart.versions) // 1000).hour for cart in carts)
     assert hours[20] > 5 * hours[3] > 0
 
 
 @once
-def test_a_member_that_was_not_sent_has_no_version_and_a_cleared_one_has() -> None:
-    items = [item for cart in made(5000) for item in cart.items]
-    names = Counter((item.name is None, item.name_version == NEVER) for item in items)
-    prices = Counter((item.price is None, item.price_version == NEVER) for item in items)
-    for found in (names, prices):
-        assert found.keys() == {(False, False), (True, False), (True, True)}
-        assert found[False, False] > 4500
-    for item in items:
-        for version in {item.name_version, item.price_version} - {NEVER}:
-            assert version // 1000 in (item.created_us, item.updated_us)
+def test_some_members_are_not_sent_and_some_are_null() -> None:
+    adds = [add for add, _ in made(5000)]
+    for members in ([add.name for add in adds], [add.price for add in adds]):
+        assert UNSET in members
+        assert None in members
+        assert sum(member in (UNSET, None) for member in members) < 0.12 * len(adds)
 
 
-# -- Their rows ------------------------------------------------------------------------------------
-def all_stored(found: list[DemoCart], *, chunk_items: int = 0) -> int:
-    return sum(demo_store.store(found, chunk_items=chunk_items))
+@once
+def test_some_items_are_added_again_and_some_of_them_at_a_lower_price() -> None:
+    prices: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
+    for add, _ in made(5000):
+        prices[add.cart_id, add.product_id].append(add.price)
+    again = [each for each in prices.values() if len(each) > 1]
+    known = [each for each in again if UNSET not in each and None not in each]
+    assert 500 < len(again) < 1000
+    assert 100 < sum(later < first for first, later in known) < 500
 
 
-@on_a_database
-def test_rows_are_what_was_made_with_the_counts_of_the_triggers() -> None:
-    found = made(1500)
-    assert all_stored(found, chunk_items=400) == 1500
-    rows = {
-        (item.id, item.cart_id): DemoItem(
-            item.product_id,
-            item.name,
-            item.name_version,
-            item.price,
-            item.price_version,
-            microseconds(item.created_at),
-            microseconds(item.updated_at),
-        )
-        for item in Item.objects.all()
-    }
-    assert rows == {
-        (item_id(cart.id, item.product_id), cart.id): item for cart in found for item in cart.items
-    }
-    assert kept() == counted()
-
-
-def microseconds(time: datetime) -> int:
-    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def one_cart(**members: Any) -> DemoCart:
-    item = DemoItem("a", "name", 5000, 7, 5000, 5, 5)
-    return DemoCart(uuid4(), [item._replace(**members)])
-
-
-@on_a_database
-@pytest.mark.parametrize("text", [r"\N", r"\.", "a\tb\nc\r\\", '"Grüße" \u202e\U0001f9e6', "\\"])
-def test_texts_are_kept_as_they_are(text: str) -> None:
-    all_stored([one_cart(product_id=text, name=text)])
-    item = Item.objects.get()
-    assert (item.product_id, item.name) == (text, text)
-
-
-@on_a_database
-def test_carts_span_their_items() -> None:
-    all_stored(found := made(300))
-    for cart in found:
-        row = Cart.objects.get(id=cart.id)
-        assert row.created_at == from_us(min(item.created_us for item in cart.items))
-        assert row.updated_at == from_us(max(item.updated_us for item in cart.items))
-
-
-@on_a_database
-def test_later_adds_merge_with_the_rows() -> None:
-    cart = one_cart(name=None, name_version=NEVER)
-    all_stored([cart])
-    store.merge([store.Record(Add(cart.id, "a", "sent late", 1), 4999)])
-    assert Item.objects.values_list("name", "price").get() == ("sent late", 7)
-    store.merge([store.Record(Add(cart.id, "a", UNSET, 8), 5001)])
-    assert Item.objects.values_list("name", "price").get() == ("sent late", 8)
-    assert kept() == counted()
-
-
-@on_a_database
-def test_what_was_stored_before_an_end_is_whole_and_counted() -> None:
-    stored = demo_store.store(made(1000), chunk_items=200)
-    assert sum(islice(stored, 2)) == Item.objects.count() < 500
-    assert kept() == counted()
-
-
-@on_a_database
-def test_a_cart_that_is_there_stops_it_and_undoes_its_chunk() -> None:
-    found = made(1000)
-    Cart.objects.create(id=found[-1].id)
-    stored = demo_store.store(found, chunk_items=600)
-    first = next(stored)
-    with pytest.raises(IntegrityError):
-        next(stored)
-    assert Item.objects.count() == first
-    assert kept() == counted()
+@once
+def test_a_product_id_is_never_read_as_something_else() -> None:
+    """Searches take neither a cart's id nor its code for a product id."""
+    found = {add.product_id for add, _ in made(20_000)}
+    assert all(len(each) > 8 and not each.isalnum() for each in found)
+    with pytest.raises(ValueError, match="badly formed"):
+        UUID(min(found))
 
 
 # -- The command -----------------------------------------------------------------------------------
-def seed_demo(*args: str, items: int = 200, seed: int = 1, stderr: Any = None) -> str:
+def seed_demo(*args: str, items: int = 200) -> str:
     out = io.StringIO()
-    command = ["seed_demo", f"--items={items}", f"--seed={seed}", *args]
-    call_command(*command, stdout=out, stderr=stderr or io.StringIO())
+    call_command("seed_demo", f"--items={items}", *args, stdout=out)
     return out.getvalue()
 
 
-@on_a_shared_database
-def test_it_fills_an_empty_database() -> None:
-    assert seed_demo(items=1234, seed=5) == "1,234 of 1,234 items are stored.\n"
-    assert {cart.id for cart in Cart.objects.all()} == {cart.id for cart in made(1234, seed=5)}
+@on_a_database
+def test_rows_and_counts_are_those_of_the_adds() -> None:
+    assert seed_demo("--seed=5", items=1234) == "Stored 1,234 new items.\n"
+    assert Item.objects.count() == 1234
+    assert set(Cart.objects.values_list("id", flat=True)) == by_cart(made(1234, seed=5)).keys()
     assert kept() == counted()
+    assert len(kept()) > 100
 
 
-@on_a_shared_database
-def test_the_planner_knows_the_new_rows() -> None:
+@on_a_database
+def test_rows_have_the_times_and_versions_of_their_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
     seed_demo()
-    with connection.cursor() as cursor:
-        if environment.DATABASE == "postgresql":
-            cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'tracker_item'")
-        else:
-            cursor.execute("SELECT max(stat) FROM sqlite_stat1 WHERE tbl = 'tracker_item'")
-        (rows,) = cursor.fetchone()
-    assert str(rows).startswith("200")
+    found = made(200)
+    for cart_id, cart in by_cart(found).items():
+        row = Cart.objects.get(id=cart_id)
+        assert row.created_at == from_us(cart.versions[0] // 1000)
+        assert row.updated_at == from_us(cart.versions[-1] // 1000)
+    for item in Item.objects.all():
+        sent = [
+            (add, version or 0)
+            for add, version in found
+            if (add.cart_id, add.product_id) == (item.cart_id, item.product_id)
+        ]
+        versions = [version for _, version in sent]
+        assert item.created_at == from_us(versions[0] // 1000)
+        assert item.updated_at == from_us(versions[-1] // 1000)
+        names = [version for add, version in sent if add.name is not UNSET]
+        prices = [version for add, version in sent if add.price is not UNSET]
+        assert item.name_version == max(names, default=NEVER)
+        assert item.price_version == max(prices, default=NEVER)
 
 
-@on_a_shared_database
-def test_it_keeps_away_from_carts_unless_forced() -> None:
+@on_a_database
+def test_it_refuses_a_database_with_carts_unless_forced() -> None:
     Cart.objects.create()
     with pytest.raises(CommandError, match="use an empty database, or --force"):
         seed_demo()
-    with pytest.raises(CommandError, match="add --yes"):
-        seed_demo("--force")
     assert Cart.objects.count() == 1
-    seed_demo("--force", "--yes")
+    seed_demo("--force")
     assert Item.objects.count() == 200
-
-
-@on_a_shared_database
-def test_the_same_seed_twice_is_one_clear_line() -> None:
-    seed_demo()
-    with pytest.raises(CommandError, match="take another --seed"):
-        seed_demo("--force", "--yes")
-    seed_demo("--force", "--yes", seed=2)
-    assert Item.objects.count() == 400
 
 
 @on_a_database
@@ -263,44 +194,38 @@ def test_numbers_without_sense_are_refused(wrong: list[str]) -> None:
 
 
 @on_a_database
-def test_ctrl_c_stops_after_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_store, "CHUNK_ITEMS", {environment.DATABASE: 100})
-    with pytest.raises(SystemExit) as stopped:
-        seed_demo(items=500, stderr=Interrupting())
-    assert stopped.value.code == 130
-    assert 100 <= Item.objects.count() < 200
+@pytest.mark.parametrize(
+    ("failure", "message", "code"),
+    [
+        (KeyboardInterrupt, "run the same command with --force", 130),
+        (DatabaseError("disk full\nat row 5"), "^disk full$", 1),
+    ],
+)
+def test_after_a_stop_the_same_command_stores_the_rest(
+    monkeypatch: pytest.MonkeyPatch, failure: Any, message: str, code: int
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(command, "BATCH", 100)
+        patched.setattr(command, "merge", fails_at_the_third_batch(failure))
+        with pytest.raises(CommandError, match=message) as stopped:
+            seed_demo(items=500)
+    assert stopped.value.returncode == code
+    stored = Item.objects.count()
+    assert 100 < stored <= 200
+    assert kept() == counted()
+    assert seed_demo("--force", items=500) == f"Stored {500 - stored} new items.\n"
+    assert seed_demo("--force", items=500) == "Stored 0 new items.\n"
     assert kept() == counted()
 
 
-def test_killed_it_leaves_whole_carts_and_right_counts(new_database: Callable[[], str]) -> None:
-    url = new_database()
-    command = [sys.executable, "manage.py", "seed_demo", "--items", "10000000", "--seed", "1"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"DATABASE_URL": url}, stderr=subprocess.DEVNULL
-    )
-    with process:
-        try:
-            wait_for(lambda: numbers(url, "SELECT count(*) FROM tracker_cart")[0], within_s=60)
-        finally:
-            process.kill()
-    items = numbers(url, "SELECT count(*) FROM tracker_item")
-    assert items == numbers(url, "SELECT sum(item_count) FROM tracker_cart")
-    assert items == numbers(url, "SELECT sum(new_items) FROM tracker_tally")
+def fails_at_the_third_batch(failure: Any) -> Any:
+    batches = 0
 
+    def merge_or_fail(batch: list[Record]) -> Outcome:
+        nonlocal batches
+        batches += 1
+        if batches == 3:
+            raise failure
+        return merge(batch)
 
-def numbers(url: str, sql: str) -> list[int]:
-    """The first row of another database than the tests' own."""
-    path = url.removeprefix("sqlite:///")
-    other: Any = psycopg2.connect(url) if path == url else sqlite3.connect(path, timeout=10)
-    with closing(other), closing(other.cursor()) as cursor:
-        cursor.execute(sql)
-        return [int(number) for number in cursor.fetchone()]
-
-
-@once
-def test_a_product_id_is_never_read_as_something_else() -> None:
-    """Neither as a cart's id nor as its code."""
-    found = {item.product_id for cart in made(20_000) for item in cart.items}
-    assert all(len(each) > 8 and not each.isalnum() for each in found)
-    with pytest.raises(ValueError, match="badly formed"):
-        UUID(min(found))
+    return merge_or_fail

@@ -1,6 +1,6 @@
-"""The products of a made-up shop: what they are called, what they cost, how often they are bought.
+"""The products of a made-up shop: names, prices, and how often each is bought.
 
-A shop's data in its full breadth: several languages, umlauts, quotes, sizes, prices from cents on.
+They vary as real data does: several languages, umlauts, quotes, sizes, prices from 0 upwards.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from itertools import accumulate, islice, product
 from random import Random
 from typing import NamedTuple
 
-# As many as the largest cart has, and more.
+# More than the largest cart holds.
 PRODUCTS = 50_000
 
 
@@ -22,7 +22,7 @@ class Product(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """`code` begins the products' ids; prices are in whole units, from `low` to `high`."""
+    """Product ids begin with `code`. Prices are in whole units, from `low` to `high`."""
 
     code: str
     name: str
@@ -74,7 +74,7 @@ _ENDINGS = (99, 95, 90, 49, 0)
 
 @cache
 def catalogue() -> tuple[Product, ...]:
-    """All PRODUCTS of them, the most popular first; the same in every process."""
+    """Return all products, the most popular first. Every process gets the same ones."""
     chance = Random("catalogue")  # noqa: S311  Nothing secret.
     found = list(islice(_products(chance), PRODUCTS))
     chance.shuffle(found)
@@ -83,16 +83,16 @@ def catalogue() -> tuple[Product, ...]:
 
 @cache
 def popularity() -> tuple[float, ...]:
-    """For each place in the catalogue, how often it or one before it is bought.
+    """Return, for each place in the catalogue, how often this or an earlier product is bought.
 
-    Zipf's curve, with a flat top: the first product is in one cart of fourteen, a few hundred
-    make up half of all that is bought, and most are bought now and then.
+    The curve is Zipf's with a flat top: the first product is in one cart of fourteen, a few
+    hundred products make up half of all purchases, and most are bought rarely.
     """
     return tuple(accumulate(1 / (place + 6) for place in range(PRODUCTS)))
 
 
 def _products(chance: Random) -> Iterator[Product]:
-    """Model after model, each in all kinds, colours and sizes."""
+    """Yield model after model, each in all kinds, colours and sizes."""
     model = 1
     while True:
         for kind in _KINDS:

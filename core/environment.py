@@ -20,7 +20,6 @@ _FLAGS = {"1": True, "true": True, "yes": True, "on": True} | {
     "off": False,
 }
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
-_LOCAL_ORIGIN = re.compile(r"http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.ASCII)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _DATABASE_SCHEMES = {"sqlite", "postgres", "postgresql"}
 
@@ -72,15 +71,6 @@ def origins(name: str) -> frozenset[str]:
     upper-case host, a default port) would silently match nothing: it is refused instead.
     """
     return frozenset(_origin(name, word) for word in words(name))
-
-
-class WithThisMachine(frozenset[str]):
-    """Origins, and besides them every one on this machine, on any port: a developer's shops."""
-
-    def __contains__(self, origin: object) -> bool:
-        if super().__contains__(origin):
-            return True
-        return isinstance(origin, str) and _LOCAL_ORIGIN.fullmatch(origin) is not None
 
 
 def _origin(name: str, word: str) -> str:

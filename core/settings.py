@@ -16,8 +16,6 @@ DEBUG = env.flag("DEBUG")
 ROLE = env.choice("ROLE", default="all", among=("all", "storefront", "console"))
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 STOREFRONT_ORIGINS = env.origins("STOREFRONT_ORIGINS")
-if DEBUG:  # The demo shop, from whichever port.
-    STOREFRONT_ORIGINS = env.WithThisMachine(STOREFRONT_ORIGINS)
 
 # -- Proxies ---------------------------------------------------------------------------------------
 # From 1 on, the nearest proxy is believed about the scheme; it must set or strip the header itself.
@@ -50,12 +48,7 @@ if USES_TOOLBAR:
 
 # From the outside to the inside. A request to the storefront's endpoints turns round at
 # StorefrontMiddleware, so that it pays for nothing that only the console needs.
-MIDDLEWARE = []
-if USES_TOOLBAR:
-    MIDDLEWARE += [
-        "middleware.toolbar.ToolbarMiddleware",
-        "debug_toolbar.middleware.DebugToolbarMiddleware",
-    ]
+MIDDLEWARE = ["debug_toolbar.middleware.DebugToolbarMiddleware"] if USES_TOOLBAR else []
 MIDDLEWARE += [
     "middleware.access.AccessMiddleware",
     "middleware.cors.CorsMiddleware",

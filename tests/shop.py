@@ -1,4 +1,4 @@
-"""The demo shop in a browser, and the debug toolbar over it, as the README tells a developer."""
+"""Helpers that use the demo shop in a browser, and the debug toolbar over it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ SHOP = "/demo/"
 
 @contextmanager
 def debugging(*, var_dir: str, database_url: str) -> Iterator[Console]:
-    """A server with DEBUG, and accounts in its database, which is migrated."""
+    """Start a server with DEBUG, with accounts in its migrated database."""
     env = {"DATABASE_URL": database_url, "VAR_DIR": var_dir, "INTAKE_URL": "database://"}
     server = Server(env=env | {"DEBUG": "1"})
     try:
@@ -23,7 +23,7 @@ def debugging(*, var_dir: str, database_url: str) -> Iterator[Console]:
 
 
 def add(page: Page, number: int = 0) -> str:
-    """Put a product of the shelf into the cart; returns the id of the cart that was answered."""
+    """Put a product of the shelf into the cart; return the cart id of the answer."""
     page.get_by_role("button", name="Add to cart").nth(number).click()
     answer = page.locator("#answers > li").first
     expect(answer).to_contain_text("200 OK")
@@ -31,7 +31,7 @@ def add(page: Page, number: int = 0) -> str:
 
 
 def send_a_bad_item(page: Page) -> Locator:
-    """Returns how it was answered."""
+    """Send an item with faults; return the line that shows the answer."""
     page.get_by_role("button", name="Send a bad item").click()
     answer = page.locator("#answers > li").first
     expect(answer).to_contain_text("400 Bad Request")
@@ -39,7 +39,7 @@ def send_a_bad_item(page: Page) -> Locator:
 
 
 def switch_to_the_post(page: Page) -> None:
-    """Open the toolbar, its history, and in it the newest add."""
+    """Open the toolbar and its history, and switch to the newest add."""
     page.locator("#djShowToolBarButton").click()
     page.locator("a.HistoryPanel").click()
     page.locator("#HistoryPanel").get_by_role("button", name="Refresh").click()
@@ -51,6 +51,6 @@ def switch_to_the_post(page: Page) -> None:
 
 
 def show_sql(page: Page) -> None:
-    """Open the SQL panel, until it has its statements."""
+    """Open the SQL panel, and wait for its statements."""
     page.locator("a.SQLPanel").click()
     expect(page.locator("#SQLPanel tr").first).to_be_visible()

@@ -106,6 +106,26 @@ def test_a_page_of_another_origin_can_read_nothing(
     assert not response.cookies
 
 
+@pytest.mark.parametrize(
+    ("debug", "origin", "status"),
+    [
+        (True, "http://localhost:8000", 200),
+        (False, "http://localhost:8000", 403),
+        (True, "http://localhost:8001", 403),
+        (True, "http://127.0.0.1:8000", 403),
+        (True, "https://localhost:8000", 403),
+        (True, "null", 403),
+    ],
+)
+def test_with_debug_the_trackers_own_pages_may_add(
+    add: Callable[..., Any], settings: Any, debug: bool, origin: str, status: int
+) -> None:
+    """R34: the demo shop, on any port."""
+    settings.DEBUG = debug
+    response = add(product_id="sku", HTTP_HOST="localhost:8000", HTTP_ORIGIN=origin)
+    assert response.status_code == status
+
+
 @pytest.mark.parametrize("origin", [SHOP, "https://evil.example"])
 def test_a_refused_origin_is_a_problem_document(client: Client, origin: str) -> None:
     """R31"""

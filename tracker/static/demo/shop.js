@@ -1,5 +1,5 @@
-// The demo shop: what its buttons send, and what the tracker answers. All through the snippet, as in
-// any shop. What comes back becomes text nodes, and nothing else.
+// The demo shop: sends adds with the snippet, as any shop does, and shows the tracker's answers. It
+// puts answers into the page as text only.
 "use strict";
 
 (() => {
@@ -8,22 +8,21 @@
 
   const [shop, state, answers, template, cart, cartLink] =
     ["shop", "state", "answers", "answer", "cart", "cart-link"].map((name) => document.getElementById(name));
-  const {tracker} = shop.dataset;
 
   const say = (words, kind) => {
     state.textContent = words;
     state.dataset.kind = kind;
   };
 
-  // After a reload the page knows the code alone.
+  // After a reload the page knows only the cart's code.
   const showCart = (id) => {
     const code = cartTracker.code();
     cart.textContent = code ? `Cart ${code}` : "No cart yet.";
     cartLink.hidden = !code;
-    cartLink.href = id ? `${tracker}/admin/tracker/cart/${id}/change/` : `${tracker}/admin/find/?q=${code}`;
+    cartLink.href = id ? `/admin/tracker/cart/${id}/change/` : `/admin/find/?q=${code}`;
   };
 
-  // A line for a request, which says later how it ended.
+  // Add a line for a request; the returned function writes into it how the request ended.
   const begin = (request) => {
     const line = template.content.firstElementChild.cloneNode(true);
     const started = performance.now();
@@ -47,7 +46,7 @@
     return line;
   };
 
-  // A problem document (RFC 9457), or whatever else went wrong.
+  // Show a problem document (RFC 9457) or another error.
   const refuse = (end) => (problem) => {
     if (problem?.status) end("bad", `${problem.status} ${problem.title}`, problem.detail, problem.errors);
     else end("bad", "Not sent", String(problem?.message ?? problem));
@@ -80,5 +79,5 @@
   };
 
   if (window.cartTracker) open();
-  else say(`No tracker answers at ${tracker}. Does it run there?`, "bad");
+  else say("/cart-tracker.v1.js did not load.", "bad");
 })();

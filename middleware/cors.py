@@ -7,14 +7,14 @@ Django's own handling, and this is a look-up in a set.
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from middleware.error_codes import ErrorCode
 from middleware.problem import GetResponse, Problem, is_items, no_content
 
 # Chromium caches a preflight for at most two hours; more is cut to that.
 PREFLIGHT_MAX_AGE_S = 7200
 
 _ORIGIN_NOT_ALLOWED = Problem.one(
-    403,
-    "origin_not_allowed",
+    ErrorCode.ORIGIN_NOT_ALLOWED,
     "This page's origin is not in the tracker's list of storefronts. Nothing was stored.",
 )
 

@@ -9,6 +9,8 @@ from django.core.exceptions import DisallowedHost
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 
+from middleware.error_codes import ErrorCode
+
 CONTENT_TYPE = "application/problem+json"
 ITEMS_PREFIX = "/items"
 MAX_KNOWN_HOSTS = 100  # A pattern like .shop.example allows any number.
@@ -27,31 +29,43 @@ refused = Signal()
 class Fault(NamedTuple):
     """One thing that is wrong: where (a JSON pointer, RFC 6901; "" is the whole), and what.
 
-    `code` is a fixed word: part of the interface, and the label of the refusals' metric.
+    `detail` is the sentence for the sender of this one request.
     """
 
     pointer: str
-    code: str
+    code: ErrorCode
     detail: str
 
 
 class Problem(Exception):
-    """A request that is refused, with everything that its sender needs to mend it."""
+    """A request that is refused, with everything that its sender needs to mend it.
+
+    The status is that of the first fault's code, unless `status` says another.
+    """
 
     def __init__(
-        self, status: int, faults: Iterable[Fault], *, headers: dict[str, str] | None = None
+        self,
+        faults: Iterable[Fault],
+        *,
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(status)
-        self.status = HTTPStatus(status)
         self.faults = list(faults)
+        self.status = HTTPStatus(status or self.faults[0].code.status)
         self.headers = headers or {}
+        super().__init__(self.status.value)
 
     @classmethod
     def one(
-        cls, status: int, code: str, detail: str, *, headers: dict[str, str] | None = None
+        cls,
+        code: ErrorCode,
+        detail: str,
+        *,
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
     ) -> "Problem":
-        """A problem with the request as a whole."""
-        return cls(status, [Fault("", code, detail)], headers=headers)
+        """Return a problem with the request as a whole."""
+        return cls([Fault("", code, detail)], status=status, headers=headers)
 
     def write_to(self, response: HttpResponse) -> HttpResponse:
         """Turn a response into this problem; headers and cookies that it has already are kept."""
@@ -123,15 +137,18 @@ class ProblemMiddleware:
 
 
 _HOST_NOT_ALLOWED = Problem.one(
-    400, "host_not_allowed", "The Host header names no host that this service answers for."
+    ErrorCode.HOST_NOT_ALLOWED,
+    "The Host header names no host that this service answers for.",
 )
 
 
 def _from_status(status: int) -> Problem:
     if status == 404:
-        return Problem.one(404, "not_found", "There is nothing at this address. Use /items.")
+        return Problem.one(ErrorCode.NOT_FOUND, "There is nothing at this address. Use /items.")
     if status >= 500:
         return Problem.one(
-            status, "internal_error", "The service failed. Send it again: that does no harm."
+            ErrorCode.INTERNAL_ERROR,
+            "The service failed. Send it again: that does no harm.",
+            status=status,
         )
-    return Problem.one(status, "bad_request", "The request can't be understood.")
+    return Problem.one(ErrorCode.BAD_REQUEST, "The request can't be understood.", status=status)

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from django.http import HttpRequest
 
+from middleware.error_codes import ErrorCode
 from middleware.problem import Problem
 
 MAX_BODY_BYTES = 16_384
@@ -21,15 +22,15 @@ class BodyError(OSError):
 
 
 def body_too_large(max_bytes: int = MAX_BODY_BYTES) -> Problem:
-    return Problem.one(413, "body_too_large", f"A body may have {max_bytes} bytes at most.")
+    return Problem.one(ErrorCode.BODY_TOO_LARGE, f"A body may have {max_bytes} bytes at most.")
 
 
 def body_timeout() -> Problem:
-    return Problem.one(408, "body_timeout", "The body did not arrive in time.")
+    return Problem.one(ErrorCode.BODY_TIMEOUT, "The body did not arrive in time.")
 
 
 def body_incomplete() -> Problem:
-    return Problem.one(400, "body_incomplete", "The body ended before its announced length.")
+    return Problem.one(ErrorCode.BODY_INCOMPLETE, "The body ended before its announced length.")
 
 
 def json_body(request: HttpRequest) -> Any:
@@ -65,7 +66,7 @@ def _parse(request: HttpRequest) -> Any:
         # R15, and why the list is this long: bytes that are not UTF-8 come as UnicodeDecodeError,
         # deep nesting as RecursionError, all the rest as the decoder's own errors.
         raise Problem.one(
-            400, "malformed_json", "The body is not one valid JSON text in UTF-8."
+            ErrorCode.MALFORMED_JSON, "The body is not one valid JSON text in UTF-8."
         ) from None
 
 
@@ -75,15 +76,13 @@ def _require_json(request: HttpRequest) -> None:
     kind = meta.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if not (kind in ("application/json", "text/plain", "") or _is_structured_json(kind)):
         raise Problem.one(
-            415,
-            "unsupported_media_type",
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
             "Send JSON, with the content type application/json or text/plain.",
             headers={"Accept": "application/json"},
         )
     if meta.get("HTTP_CONTENT_ENCODING"):
         raise Problem.one(
-            415,
-            "unsupported_content_encoding",
+            ErrorCode.UNSUPPORTED_CONTENT_ENCODING,
             "Send the body as it is, without a Content-Encoding.",
             headers={"Accept-Encoding": "identity"},
         )
@@ -127,5 +126,5 @@ def _read(request: HttpRequest) -> bytes:
 def _length(announced: str) -> int:
     """A Content-Length is digits alone (RFC 9110, section 8.6); `int` would take +5 and 1_000."""
     if not (announced.isascii() and announced.isdigit()):
-        raise Problem.one(400, "malformed_request", "Content-Length must be a decimal number.")
+        raise Problem.one(ErrorCode.MALFORMED_REQUEST, "Content-Length must be a decimal number.")
     return int(announced)

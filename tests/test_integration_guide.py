@@ -22,12 +22,10 @@ from core.server.requests import MAX_HEAD_BYTES
 from middleware.request import MAX_BODY_BYTES
 from tests.guide import example, prose, section
 from tests.live import ROOT, Server
-from tracker.openapi import PATH
 from tracker.payload import MAX_NAME_CHARS, MAX_PRICE_CENTS, MAX_PRODUCT_ID_CHARS
 
 pytestmark = pytest.mark.once
 CART = "6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10"
-CODE = json.loads(PATH.read_bytes())["components"]["schemas"]["Code"]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # A reader's machine has the language that its shop is written in; this one may have none of them.
 PHP = [found] if (found := shutil.which("php")) else []
@@ -126,14 +124,6 @@ def test_the_php_example_adds_to_the_shops_cart(live: Server, php: str, tmp_path
     visit = f"$_COOKIE['shop_cart'] = '{cart_id}'; $_POST['sku'] = 'sku-1'; require 'page.php';"
     subprocess.run([php, "-r", visit], cwd=tmp_path, check=True)
     assert items_of(cart_id, live) == [("sku-1", "Blue socks", 1299)]
-
-
-def test_every_error_code_is_explained() -> None:
-    """R31: the table has the codes and statuses of the API's description, and nothing else."""
-    explained = re.findall(r"^\| `(\w+)` \| (\w+) \|", section("What an error means"), re.MULTILINE)
-    described = re.findall(r"^\| `(\w+)` \| (\w+) \|", CODE["description"], re.MULTILINE)
-    assert explained == described
-    assert [code for code, _ in explained] == CODE["enum"]
 
 
 def test_the_tag_with_a_hash_names_a_file_that_is_there() -> None:

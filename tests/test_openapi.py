@@ -1,9 +1,7 @@
 """The service does what its description says, and the description says all that it does."""
 
-import ast
 import json
 import os
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +10,11 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.config import SchemathesisConfig
 
-from tests.live import ROOT, Server
+from tests.live import Server
 from tracker.openapi import PATH
 
 DOCUMENT: dict[str, Any] = json.loads(PATH.read_bytes())
 COMPONENTS: dict[str, Any] = DOCUMENT["components"]
-# What Problem.one hands on to Fault; every other code in the source is a fixed word.
-HANDED_ON = "Fault('', code, detail)"
 
 # The same few requests each time, so that a change breaks the build and chance does not. In CI,
 # many more, and others each time; a failure prints the request as a curl command.
@@ -58,13 +54,6 @@ def test_its_examples_are_valid() -> None:
         OAS31Validator({**schema, "components": COMPONENTS}).validate(example)
 
 
-def test_it_names_every_error_code_of_the_source() -> None:
-    """R31: codes are fixed words, and part of the interface."""
-    code = COMPONENTS["schemas"]["Code"]
-    assert sorted(code["enum"]) == sorted(_codes_of_the_source())
-    assert re.findall(r"^\| `(\w+)`", code["description"], re.MULTILINE) == code["enum"]
-
-
 def _examples(node: Any) -> Iterator[tuple[dict[str, Any], Any]]:
     """All examples beside or inside a schema, each with that schema."""
     if isinstance(node, list):
@@ -79,14 +68,3 @@ def _examples(node: Any) -> Iterator[tuple[dict[str, Any], Any]]:
         yield schema, example["value"] if isinstance(examples, dict) else example
     for name in node.keys() - {"example", "examples"}:
         yield from _examples(node[name])
-
-
-def _codes_of_the_source() -> set[str]:
-    """The second argument of every Fault(…) and Problem.one(…). Fails if one is no fixed word."""
-    files = (
-        file for part in ("middleware", "tracker", "core") for file in ROOT.glob(f"{part}/**/*.py")
-    )
-    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_bytes())))
-    calls = (node for node in nodes if isinstance(node, ast.Call))
-    refusals = (call for call in calls if ast.unparse(call.func) in ("Fault", "Problem.one"))
-    return {ast.literal_eval(call.args[1]) for call in refusals if ast.unparse(call) != HANDED_ON}

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from middleware.error_codes import ErrorCode
 from middleware.problem import Fault, Problem
 
 MAX_PRODUCT_ID_CHARS = 255
@@ -33,11 +34,11 @@ def parse_add(cart_id: UUID, body: Any) -> Add:
     Raises Problem (400) naming every member that is wrong, not just the first (R31).
     """
     if not isinstance(body, dict):
-        raise Problem(400, [Fault("", "not_an_object", "The body must be one JSON object.")])
+        raise Problem([Fault("", ErrorCode.NOT_AN_OBJECT, "The body must be one JSON object.")])
     product_id, name, price = (body.get(key, UNSET) for key in ("product_id", "name", "price"))
     faults = (_check_product_id(product_id), _check_name(name), _check_price(price))
     if any(faults):
-        raise Problem(400, filter(None, faults))
+        raise Problem(filter(None, faults))
     return Add(cart_id, product_id, name, price)
 
 
@@ -45,11 +46,11 @@ def _check_product_id(value: Any) -> Fault | None:
     """R11: kept exactly as sent, so an id that is only white space is refused, not trimmed."""
     at = "/product_id"
     if value is UNSET:
-        return Fault(at, "required", "product_id is required.")
+        return Fault(at, ErrorCode.REQUIRED, "product_id is required.")
     if not isinstance(value, str):
-        return Fault(at, "not_a_string", "product_id must be a string.")
+        return Fault(at, ErrorCode.NOT_A_STRING, "product_id must be a string.")
     if not value or value.isspace():
-        return Fault(at, "blank", "product_id must not be empty or only white space.")
+        return Fault(at, ErrorCode.BLANK, "product_id must not be empty or only white space.")
     return _check_text(at, value, MAX_PRODUCT_ID_CHARS)
 
 
@@ -58,15 +59,15 @@ def _check_name(value: Any) -> Fault | None:
     if value is UNSET or value is None:
         return None
     if not isinstance(value, str):
-        return Fault("/name", "not_a_string", "name must be a string or null.")
+        return Fault("/name", ErrorCode.NOT_A_STRING, "name must be a string or null.")
     return _check_text("/name", value, MAX_NAME_CHARS)
 
 
 def _check_text(at: str, value: str, max_chars: int) -> Fault | None:
     if len(value) > max_chars:
-        return Fault(at, "too_long", f"{at[1:]} may have {max_chars} characters at most.")
+        return Fault(at, ErrorCode.TOO_LONG, f"{at[1:]} may have {max_chars} characters at most.")
     if "\0" in value:  # Valid JSON, but PostgreSQL can't store it (R15).
-        return Fault(at, "null_character", f"{at[1:]} must not contain U+0000.")
+        return Fault(at, ErrorCode.NULL_CHARACTER, f"{at[1:]} must not contain U+0000.")
     return None
 
 
@@ -76,7 +77,9 @@ def _check_price(value: Any) -> Fault | None:
         return None
     if type(value) is not int:
         detail = "price must be a whole number of cents, like 1299 (no fraction, no exponent)."
-        return Fault("/price", "not_an_integer", detail)
+        return Fault("/price", ErrorCode.NOT_AN_INTEGER, detail)
     if not 0 <= value <= MAX_PRICE_CENTS:
-        return Fault("/price", "out_of_range", f"price must be from 0 to {MAX_PRICE_CENTS} cents.")
+        return Fault(
+            "/price", ErrorCode.OUT_OF_RANGE, f"price must be from 0 to {MAX_PRICE_CENTS} cents."
+        )
     return None

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from middleware.cart_id import COOKIE_NAME, expired_cookie
+from middleware.error_codes import ErrorCode
 from middleware.problem import Problem, no_content
 from middleware.request import json_body
 from tracker.intake import Unavailable
@@ -55,10 +56,9 @@ def reset(request: HttpRequest) -> HttpResponse:
 
 
 _ALLOW = {"Allow": "OPTIONS, POST"}
-_METHOD_NOT_ALLOWED = Problem.one(405, "method_not_allowed", "Use POST.", headers=_ALLOW)
+_METHOD_NOT_ALLOWED = Problem.one(ErrorCode.METHOD_NOT_ALLOWED, "Use POST.", headers=_ALLOW)
 _UNAVAILABLE = Problem.one(
-    503,
-    "unavailable",
+    ErrorCode.UNAVAILABLE,
     "The item can't be stored safely now. Send it again, with the same cart id.",
     headers={"Retry-After": str(RETRY_AFTER_S)},
 )

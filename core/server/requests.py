@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 import httptools
 
+from middleware.error_codes import ErrorCode
 from middleware.problem import Problem, is_items
 from middleware.request import MAX_BODY_BYTES, BodyError, body_too_large
 
@@ -225,11 +226,11 @@ def _has_body(environ: Environ) -> bool:
     return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
 
 
-MALFORMED = Problem.one(400, "malformed_request", "This is no valid HTTP/1.1 request.")
+MALFORMED = Problem.one(ErrorCode.MALFORMED_REQUEST, "This is no valid HTTP/1.1 request.")
 HEAD_TOO_LARGE = Problem.one(
-    431, "head_too_large", f"Request line and headers may have {MAX_HEAD_BYTES} bytes at most."
+    ErrorCode.HEAD_TOO_LARGE, f"Request line and headers may have {MAX_HEAD_BYTES} bytes at most."
 )
-HEAD_TIMEOUT = Problem.one(408, "head_timeout", "The request's headers did not arrive in time.")
+HEAD_TIMEOUT = Problem.one(ErrorCode.HEAD_TIMEOUT, "The request's headers did not arrive in time.")
 
 # The names that clients send, as WSGI spells them. Bounded: their spelling is the clients' choice.
 _ENVIRON_KEYS: dict[bytes, str] = {}

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from tracker.console.refusal_codes import EXPLANATIONS, UNKNOWN, Explanation
+from middleware.error_codes import ErrorCode
 from tracker.console.site import page, render
 from tracker.refusal_record import NO_ORIGIN, NOT_READ, OTHERS, Refusal
 from tracker.refusals import ANY_CODE, Count, collect
@@ -17,6 +17,9 @@ MAX_SHOWN = 200
 MAX_ORIGINS_SHOWN = 100
 
 _NAMES = {NO_ORIGIN: "none: a server or a script", NOT_READ: "not read", OTHERS: "others"}
+
+# A process of another version may have counted codes that are not in it.
+_KNOWN_CODES: dict[str, ErrorCode] = {code: code for code in ErrorCode}
 
 
 class Chosen(NamedTuple):
@@ -70,7 +73,7 @@ def refusals(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _codes(counts: Iterable[Count], chosen: Chosen) -> list[tuple[Row, Explanation]]:
+def _codes(counts: Iterable[Count], chosen: Chosen) -> list[tuple[Row, ErrorCode | None]]:
     """Each code with its count, of the chosen origin if there is one."""
     by_code: dict[str, list[Count]] = {}
     for each in counts:
@@ -80,7 +83,7 @@ def _codes(counts: Iterable[Count], chosen: Chosen) -> list[tuple[Row, Explanati
         _row(code, code, same, Chosen(code, chosen.origin), chosen=chosen.code == code)
         for code, same in by_code.items()
     ]
-    return [(row, EXPLANATIONS.get(row.key, UNKNOWN)) for row in _most_first(rows)]
+    return [(row, _KNOWN_CODES.get(row.key)) for row in _most_first(rows)]
 
 
 def _origins(counts: Iterable[Count], chosen: Chosen) -> list[Row]:

@@ -1,6 +1,10 @@
-"""What the console's templates say numbers with."""
+"""The filters of the console's templates: numbers, prices, and texts with code in them."""
+
+import re
 
 from django import template
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 
 from tracker.console.money import in_currency
 
@@ -11,3 +15,9 @@ register.filter("money", in_currency)
 @register.filter
 def thousands(number: int) -> str:
     return f"{number:,}"
+
+
+@register.filter
+def with_code(text: str) -> SafeString:
+    """Return the text with its backticks turned into <code>, and all else escaped."""
+    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S308

@@ -6,7 +6,6 @@ may be killed, at any moment.
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from tracker import erasure, metrics, store
 from tracker.intake import Source, Unavailable, first_line
 from tracker.intake.record import dump
 from tracker.models import DeadLetter
+from tracker.retry import StoppedError, retry
 from tracker.store import Record
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ BATCH_CHARACTERS = 1 << 20  # Of names and product ids, for one transaction.
 # After a batch that left nothing behind: what comes meanwhile shares the next transaction. Ten
 # records in one cost little more than one record.
 PAUSE_S = 0.05
-MAX_BACKOFF_S = 5.0
 
 # SQLSTATE classes that speak of the data itself (PostgreSQL manual, appendix A): the same record
 # would fail for ever. Everything else speaks of the database's state, and passes.
@@ -70,7 +69,7 @@ class Drain:
     def _is_empty(self) -> bool:
         try:
             return self._at_last(self._source.is_empty)
-        except _StoppedError:
+        except StoppedError:
             return True
 
     def step(self) -> int:
@@ -89,28 +88,14 @@ class Drain:
             for part in parts_of(batch.records, BATCH_CHARACTERS):
                 self._at_last(partial(merge_or_bury, part))
             self._at_last(partial(self._source.acknowledge, batch))
-        except _StoppedError:
+        except StoppedError:
             return 0
         _count_batch(len(batch.records), time.perf_counter() - begin)
         return max(1, len(batch.records))
 
     def _at_last(self, action: Callable[[], T]) -> T:
-        """Do it, again and again until it succeeds. Raises _StoppedError if asked to stop."""
-        backoff_s = 0.05
-        while True:
-            try:
-                return action()
-            except (Error, Unavailable) as error:
-                log.warning("waiting: %s", first_line(error))
-                _drop_connection()
-            # Jitter, so that several drains do not come back in step.
-            if self._stop.wait(backoff_s * random.uniform(0.5, 1.0)):  # noqa: S311
-                raise _StoppedError
-            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
-
-
-class _StoppedError(Exception):
-    """The drain was asked to stop while it waited."""
+        """Repeat the action until it succeeds. Raises StoppedError if asked to stop."""
+        return retry(action, errors=(Error, Unavailable), recover=_recover, stop=self._stop)
 
 
 def _count_batch(records: int, took_s: float) -> None:
@@ -120,8 +105,13 @@ def _count_batch(records: int, took_s: float) -> None:
     log.info("batch", extra={"records": records, "ms": round(took_s * 1000, 1)})
 
 
+def _recover(error: Exception) -> None:
+    log.warning("waiting: %s", first_line(error))
+    _drop_connection()
+
+
 def _drop_connection() -> None:
-    """The next attempt begins with a new connection: this one may be what is broken."""
+    """Begin the next try with a new connection: this one may be what is broken."""
     connection.close()
 
 

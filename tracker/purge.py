@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from django.db.models import Count, Sum
 
 from tracker.keyset import beyond
 from tracker.models import Cart
+from tracker.retry import retry
 
 BATCH_CARTS = 1000
 # Carts of very many items make smaller batches.
@@ -84,7 +86,13 @@ def purge(before: datetime, *, batch_carts: int = BATCH_CARTS) -> Iterator[Purge
     after = None
     while batch := _oldest(before, after, batch_carts):
         after = batch[-1]
-        yield _at_last([cart.id for cart in batch], before)
+        # SQLite's one writer may be busy, or PostgreSQL restart.
+        yield retry(
+            partial(delete, [cart.id for cart in batch], before),
+            errors=(OperationalError,),
+            recover=lambda _: connection.close_if_unusable_or_obsolete(),
+            tries=TRIES,
+        )
 
 
 def delete(ids: list[UUID], before: datetime) -> Purged:
@@ -108,17 +116,6 @@ def _execute(statement: str, ids: list[UUID]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, [chosen])
         return int(cursor.rowcount)
-
-
-def _at_last(ids: list[UUID], before: datetime, *, tries: int = TRIES) -> Purged:
-    """As delete, but tries again: SQLite's one writer may be busy, or PostgreSQL restart."""
-    try:
-        return delete(ids, before)
-    except OperationalError:
-        if tries == 1:
-            raise
-        connection.close_if_unusable_or_obsolete()
-    return _at_last(ids, before, tries=tries - 1)
 
 
 def _oldest(before: datetime, after: Cart | None, carts: int) -> list[Cart]:

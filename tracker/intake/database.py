@@ -56,7 +56,8 @@ class DatabaseIntake:
                 _store(add)
             except (DatabaseError, InterfaceError):
                 # The database was restarted since this connection was last used: try a new one.
-                # That the add may have been stored already does no harm.
+                # That the add may have been stored already does no harm. Not `retry`: that pauses,
+                # and this reply has no time to wait (R32).
                 if not kept or not _let_go() or time.monotonic() - begin > STALE_WITHIN_S:
                     raise
                 _store(add)

@@ -144,7 +144,8 @@ class StreamIntake:
     def _append_at_last(self, adds: Sequence[Add], *, until: float) -> None:
         """Try again, once, if the server has been restarted or replaced since the last time.
 
-        That some may have been stored already does no harm.
+        That some may have been stored already does no harm. Not `retry`: that pauses, and this
+        reply has no time to wait (R32).
         """
         server = self._opened()
         try:

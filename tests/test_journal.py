@@ -337,7 +337,8 @@ def test_a_disk_that_is_nearly_full_is_refused(
         ("journal:///", "absolute"),
         ("journal:///x?sync=never", "interval or always"),
         ("journal:///x?max_mb=0", "whole number"),
-        ("journal:///x?colour=red", "no option"),
+        (f"journal:///x?max_mb={'9' * 19}", "whole number above 0 of at most 18 digits"),
+        ("journal:///x?colour=red", "no option 'colour'. There are: sync, interval_ms, "),
     ],
 )
 def test_a_bad_url_says_what_to_do(url: str, says: str) -> None:

@@ -2,56 +2,35 @@
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-_PORT, _SENTINEL_PORT = 6379, 26379
+from tracker.intake.options import UrlOptions, option, positive
 
-# What an option's value must look like, and how a person would say so.
-_FORMS = {
-    "streams": (r"[1-9]\d{0,3}", "a whole number from 1 to 9999"),
-    "ack": (r"none|waitaof|wait:[1-9]\d?", "none, waitaof or wait:N"),
-    "max_records": (r"[1-9]\d{0,17}", "a whole number above 0"),
-    "max_age_s": (r"[1-9]\d{0,8}", "a whole number above 0"),
-    "claim_ms": (r"[1-9]\d{0,8}", "a whole number above 0"),
-    "cluster": (r"[01]", "0 or 1"),
-    "sentinel": (r"[\w.-]+", "the name under which the Sentinels know the server"),
-    "ca_file": (r"/.+", "the absolute path of a file of certificates"),
-}
+_PORT, _SENTINEL_PORT = 6379, 26379
 
 
 @dataclass(frozen=True)
-class Options:
-    """What may stand behind the `?` of a stream's URL.
+class Options(UrlOptions):
+    """The options of a stream's URL.
 
     Drain the streams before `streams` is lowered: those that are no longer counted are not read.
     """
 
-    streams: int = 16
-    ack: str = "none"
-    max_records: int = 10_000_000
-    max_age_s: int = 86_400
-    claim_ms: int = 30_000
-    cluster: int = 0
-    sentinel: str = ""
-    ca_file: str = ""
+    streams: int = option(16, r"[1-9]\d{0,3}", "a whole number from 1 to 9999")
+    ack: str = option("none", r"none|waitaof|wait:[1-9]\d?", "none, waitaof or wait:N")
+    max_records: int = positive(10_000_000)
+    max_age_s: int = positive(86_400, max_digits=9)
+    claim_ms: int = positive(30_000, max_digits=9)
+    cluster: int = option(0, r"[01]", "0 or 1")
+    sentinel: str = option("", r"[\w.-]+", "the name under which the Sentinels know the server")
+    ca_file: str = option("", r"/.+", "the absolute path of a file of certificates")
 
-    @classmethod
-    def parse(cls, query: str) -> "Options":
-        """Raises ImproperlyConfigured with one line that says what to do."""
-        given: dict[str, int | str] = {}
-        for name, value in parse_qsl(query, keep_blank_values=True):
-            if name not in _FORMS:
-                known = ", ".join(_FORMS)
-                raise ImproperlyConfigured(f"INTAKE_URL: no option {name!r}. There are: {known}.")
-            form, words = _FORMS[name]
-            if not re.fullmatch(form, value, re.ASCII):
-                raise ImproperlyConfigured(f"INTAKE_URL: {name} must be {words}.")
-            given[name] = int(value) if isinstance(getattr(cls, name), int) else value
-        if given.get("cluster") and given.get("sentinel"):
+    def __post_init__(self) -> None:
+        """Raises ImproperlyConfigured for options that exclude each other."""
+        if self.cluster and self.sentinel:
             raise ImproperlyConfigured("INTAKE_URL: use cluster or sentinel, not both.")
-        return cls(**given)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -53,12 +53,16 @@ class CartIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_items(request.path_info):
             return self.get_response(request)
-        cart_id = _from_cookies(request.META.get("HTTP_COOKIE", "")) or _from_body(request)
-        request.cart_id = cart_id = cart_id or uuid4()  # type: ignore[attr-defined]
+        request.cart_id = cart_id = named_cart_id(request) or uuid4()  # type: ignore[attr-defined]
         response = self.get_response(request)
         if response.status_code in _REMEMBERED_STATUSES:
             response.cookies[COOKIE_NAME] = cart_id_cookie(cart_id, secure=request.is_secure())
         return response
+
+
+def named_cart_id(request: HttpRequest) -> UUID | None:
+    """Return the cart that the request names, by its cookie or else in its body (R1)."""
+    return _from_cookies(request.META.get("HTTP_COOKIE", "")) or _from_body(request)
 
 
 def _from_cookies(header: str) -> UUID | None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from django.http import HttpRequest
 
-from middleware.cart_id import COOKIE_NAME, parse_cart_id, short_code
+from middleware.cart_id import named_cart_id, short_code
 from middleware.problem import Fault, Problem
 from middleware.request import parsed_body
 
@@ -76,7 +76,7 @@ def of_request(request: HttpRequest, problem: Problem, request_id: str) -> Refus
         origin=_origin(request.META.get("HTTP_ORIGIN")),
         method=safe_text(request.method or "", MAX_METHOD_CHARS),
         path=safe_text(request.path_info, MAX_PATH_CHARS),
-        cart=_named_cart(request, body),
+        cart=_named_cart(request),
         request_id=safe_text(request_id, MAX_ID_CHARS),
     )
 
@@ -120,12 +120,9 @@ def _origin(origin: str | None) -> str:
     return text or OTHERS
 
 
-def _named_cart(request: HttpRequest, body: Any) -> str:
+def _named_cart(request: HttpRequest) -> str:
     """Only a cart that the client has named: a new one was never stored, and nobody can find it."""
-    cart_id = getattr(request, "cart_id", None)
-    if cart_id is None:
+    if not hasattr(request, "cart_id"):  # Refused before anything was read, and so it stays.
         return ""
-    in_body = isinstance(body, dict) and parse_cart_id(body.get(COOKIE_NAME)) == cart_id
-    cookies = request.META.get("HTTP_COOKIE", "").replace("-", "").lower()
-    code: str = short_code(cart_id)
-    return code if in_body or cart_id.hex in cookies else ""
+    cart_id = named_cart_id(request)
+    return short_code(cart_id) if cart_id else ""

@@ -13,10 +13,10 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
 from django.urls import URLResolver, get_resolver
-from prometheus_client.registry import REGISTRY
 
 from tests.deployment import DEPLOY, GUIDE, units, values
 from tests.live import ROOT
+from tracker.metrics import CountedCollector
 
 pytestmark = pytest.mark.once
 
@@ -201,8 +201,9 @@ def test_nginx_says_itself_who_asks_and_how() -> None:
 # -- Words -----------------------------------------------------------------------------------------
 def test_the_alerts_ask_for_numbers_that_exist() -> None:
     asked = set(re.findall(r"\bcart_tracker_\w+", (DEPLOY / "alerts.yml").read_text()))
-    counted = {sample.name for metric in REGISTRY.collect() for sample in metric.samples}
-    families = {metric.name for metric in REGISTRY.collect() if metric.type == "counter"}
+    metrics = list(CountedCollector().collect())
+    counted = {sample.name for metric in metrics for sample in metric.samples}
+    families = {metric.name for metric in metrics if metric.type == "counter"}
     backlog = {f"cart_tracker_backlog_{name}" for name in ("records", "bytes", "oldest_seconds")}
     known = counted | backlog | {f"{name}_total" for name in families}
     assert asked

@@ -8,12 +8,13 @@ import os
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import accumulate
 from time import perf_counter
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
@@ -26,11 +27,6 @@ SHOW_EVERY_S = 1.0
 
 ACCEPTED = Counter(f"{_PREFIX}_accepted", "Adds that were answered 200.")
 REFUSED = Counter(f"{_PREFIX}_refused", "Faults of refused requests, by code.", ["code"])
-ACCEPT_SECONDS = Histogram(
-    f"{_PREFIX}_accept_seconds",
-    "Time to make one add durable.",
-    buckets=(0.00002, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2),
-)
 DRAINED = Counter(f"{_PREFIX}_drained", "Records that the drain has moved into rows.")
 MERGED = Counter(f"{_PREFIX}_merged", "Items of merged batches, by outcome.", ["outcome"])
 DEAD_LETTERED = Counter(f"{_PREFIX}_dead_lettered", "Records that the database refused.")
@@ -52,12 +48,22 @@ BATCH_SECONDS = Histogram(
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
 )
 
+# The histogram accept_seconds. The library's own observes one value at a time, which is too slow
+# for each add. So its parts are two counters, and CountedCollector puts them together.
+_ACCEPT_SECONDS = f"{_PREFIX}_accept_seconds"
+_ACCEPT_HELP = "Time to make one add durable."
+_BOUNDS = (0.00002, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0)
+_LABELS = [*map(str, _BOUNDS), "+Inf"]
+_BUCKET_COUNTER = Counter(f"{_ACCEPT_SECONDS}_bucket", _ACCEPT_HELP, ["le"])
+_BUCKETS = [_BUCKET_COUNTER.labels(label) for label in _LABELS]
+_SUM = Counter(f"{_ACCEPT_SECONDS}_sum", _ACCEPT_HELP)
+
 
 class _Tally:
     """What one thread has accepted: how many in each bucket of the histogram, and their seconds."""
 
     def __init__(self) -> None:
-        self.buckets = [0] * len(_BOUNDS)
+        self.buckets = [0] * len(_BUCKETS)
         self.total_s = 0.0
         self._shown = self.buckets.copy(), 0.0
 
@@ -67,10 +73,10 @@ class _Tally:
         buckets, total_s = self.buckets.copy(), self.total_s
         self._shown = buckets, total_s
         ACCEPTED.inc(sum(buckets) - sum(shown))
-        ACCEPT_SECONDS._sum.inc(total_s - shown_s)  # noqa: SLF001  It has no way to observe many.
-        for number, (now, before) in enumerate(zip(buckets, shown, strict=True)):
+        _SUM.inc(total_s - shown_s)
+        for bucket, now, before in zip(_BUCKETS, buckets, shown, strict=True):
             if now > before:
-                ACCEPT_SECONDS._buckets[number].inc(now - before)  # noqa: SLF001
+                bucket.inc(now - before)
 
 
 class _OfThread(threading.local):
@@ -81,7 +87,6 @@ class _OfThread(threading.local):
         _tallies.append(self.tally)
 
 
-_BOUNDS: list[float] = ACCEPT_SECONDS._upper_bounds  # noqa: SLF001
 _tallies: list[_Tally] = []
 _mine = _OfThread()
 _showing = threading.Lock()
@@ -122,6 +127,35 @@ def _count_refusal(*, problem: Problem, **kwargs: object) -> None:
 refused.connect(_count_refusal)
 
 
+class CountedCollector(Collector):
+    """Yields everything that is counted, by all processes of a `serve`."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the library's families, and accept_seconds as one histogram."""
+        counted = CollectorRegistry()
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+        else:
+            counted = REGISTRY
+        parts: dict[str, float] = {}
+        for metric in counted.collect():
+            if metric.name.startswith(f"{_ACCEPT_SECONDS}_"):
+                parts |= {
+                    sample.labels.get("le", "sum"): sample.value
+                    for sample in metric.samples
+                    if sample.name.endswith("_total")
+                }
+            else:
+                yield metric
+        counts = accumulate(parts.get(label, 0) for label in _LABELS)
+        yield HistogramMetricFamily(
+            _ACCEPT_SECONDS,
+            _ACCEPT_HELP,
+            buckets=list(zip(_LABELS, counts, strict=True)),
+            sum_value=parts.get("sum", 0),
+        )
+
+
 class _BacklogCollector(Collector):
     """The backlog, looked at when it is asked for."""
 
@@ -152,9 +186,6 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """GET /metrics, in Prometheus' text format."""
     show_accepted()
     registry = CollectorRegistry()
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    else:
-        registry.register(REGISTRY)
+    registry.register(CountedCollector())
     registry.register(_BacklogCollector())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -99,38 +99,42 @@ def _from_body(request: HttpRequest) -> UUID | None:
 class _CartIdMorsel(Morsel[str]):
     """The reply's cookie, with its attributes (R8) in it and as text.
 
-    `HttpResponse.set_cookie` costs 18 µs a call, a Morsel that is filled by its own methods 4: all
-    for attributes that are the same each time. Python knows `Partitioned` from 3.14 on only.
+    Everything but the value is the same each time, so it is prepared once:
+    `HttpResponse.set_cookie` and Morsel's constructor take longer (docs/performance.md). So it can
+    be read and written, but not copied or compared. Python knows Partitioned only from 3.14 on.
     """
 
-    _reserved = Morsel._reserved | {"partitioned": "Partitioned"}  # type: ignore[attr-defined]  # noqa: SLF001
-    _flags = Morsel._flags | {"partitioned"}  # type: ignore[attr-defined]  # noqa: SLF001
+    key = COOKIE_NAME
+    value = coded_value = ""
 
     def __init__(self, text: str, attributes: dict[str, Any], suffix: str) -> None:
-        dict.update(self, attributes)
-        self._key = COOKIE_NAME
-        self._value = self._coded_value = text
+        dict.__init__(self, attributes)
+        self.value = self.coded_value = text
         self._suffix = suffix
 
     def output(self, attrs: Container[str] | None = None, header: str = "Set-Cookie:") -> str:
         return f"{header} {self.OutputString(attrs)}".lstrip()
 
     def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: N802  Python's own name.
-        return f"{self.key}={self.coded_value}{self._suffix}"
+        return f"{COOKIE_NAME}={self.value}{self._suffix}"
 
 
 def _prepared(attributes: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """All attributes of a Morsel that has these, and how it writes them."""
-    plain = Morsel.__new__(_CartIdMorsel)
-    Morsel.__init__(plain)
-    plain.update(attributes)
-    plain.set(COOKIE_NAME, "", "")
-    return dict(plain), Morsel.OutputString(plain).removeprefix(f"{COOKIE_NAME}=")
+    """Return all attributes of a Morsel that has these, and how it writes them."""
+    given = {name.lower(): value for name, value in attributes.items()}
+    parts = (name if value is True else f"{name}={value}" for name, value in attributes.items())
+    return {**Morsel[str](), "partitioned": "", **given}, "".join(f"; {part}" for part in parts)
 
 
-_SHARED: dict[str, Any] = {"path": "/", "max-age": COOKIE_MAX_AGE_S, "httponly": True}
-_OVER_HTTPS = _SHARED | {"secure": True, "samesite": "None", "partitioned": True}
-_OVER_HTTP = _SHARED | {"samesite": "Lax"}
+_OVER_HTTPS = {
+    "HttpOnly": True,
+    "Max-Age": COOKIE_MAX_AGE_S,
+    "Partitioned": True,
+    "Path": "/",
+    "SameSite": "None",
+    "Secure": True,
+}
+_OVER_HTTP = {"HttpOnly": True, "Max-Age": COOKIE_MAX_AGE_S, "Path": "/", "SameSite": "Lax"}
 _SECURE, _PLAIN = _prepared(_OVER_HTTPS), _prepared(_OVER_HTTP)
 
 
@@ -141,5 +145,5 @@ def cart_id_cookie(cart_id: UUID, *, secure: bool) -> Morsel[str]:
 
 def expired_cookie(*, secure: bool) -> Morsel[str]:
     """Makes a browser forget the cookie (R9): only with the attributes that it was set with."""
-    attributes = (_OVER_HTTPS if secure else _OVER_HTTP) | {"max-age": 0}
+    attributes = (_OVER_HTTPS if secure else _OVER_HTTP) | {"Max-Age": 0}
     return _CartIdMorsel("", *_prepared(attributes))

@@ -48,7 +48,12 @@ if USES_TOOLBAR:
 
 # From the outside to the inside. A request to the storefront's endpoints turns round at
 # StorefrontMiddleware, so that it pays for nothing that only the console needs.
-MIDDLEWARE = ["debug_toolbar.middleware.DebugToolbarMiddleware"] if USES_TOOLBAR else []
+MIDDLEWARE = []
+if USES_TOOLBAR:
+    MIDDLEWARE += [
+        "middleware.toolbar.ToolbarMiddleware",
+        "debug_toolbar.middleware.DebugToolbarMiddleware",
+    ]
 MIDDLEWARE += [
     "middleware.access.AccessMiddleware",
     "middleware.cors.CorsMiddleware",

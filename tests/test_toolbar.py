@@ -20,6 +20,7 @@ def test_a_post_is_in_the_toolbars_history(serve: Callable[..., Server]) -> None
     store_id = page.partition('data-request-id="')[2].partition('"')[0]
     history = live.request("GET", f"/__debug__/history_refresh/?request_id={store_id}")
     assert "/items" in history.body.decode()
+    assert "seen-in-history" in history.body.decode()
 
 
 def test_the_start_says_where_the_demo_shop_is(serve: Callable[..., Server]) -> None:

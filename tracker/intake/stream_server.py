@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -40,9 +41,10 @@ class Server:
 
     def __init__(self, address: Address, options: Options) -> None:
         self._is_cluster = bool(options.cluster)
+        self._cluster = partial(_cluster, address, options)
         self._client: Any  # Of the two kinds of client, one lacks most of its types.
         if options.cluster:
-            self._client = _cluster(address, options)
+            self._client = self._cluster()
         elif options.sentinel:
             self._client = _behind_sentinels(address, options)
         else:
@@ -51,10 +53,11 @@ class Server:
 
     def node(self, stream: str) -> Redis:
         """The client of the server that has this stream."""
-        client: Redis = self._client
+        client: Any = self._client  # `renew` may replace it meanwhile.
+        found: Redis = client
         if self._is_cluster:
-            client = self._client.get_redis_connection(self._client.get_node_from_key(stream))
-        return client
+            found = client.get_redis_connection(client.get_node_from_key(stream))
+        return found
 
     def ask(
         self, streams: Iterable[str], command: Callable[[Any, str], object]
@@ -76,7 +79,7 @@ class Server:
     def renew(self) -> None:
         """Forget what may be out of date: the cluster's map, or connections to a former primary."""
         if self._is_cluster:
-            self._client.nodes_manager.initialize()
+            self._client = self._cluster()  # redis-py has no public way to read its map anew.
         else:
             self._client.connection_pool.disconnect(inuse_connections=False)
 

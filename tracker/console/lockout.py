@@ -3,12 +3,12 @@
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-from axes.attempts import get_cool_off_threshold  # type: ignore[import-untyped]
 from axes.handlers.database import AxesDatabaseHandler  # type: ignore[import-untyped]
 from axes.models import AccessAttempt  # type: ignore[import-untyped]
 from django.conf import settings
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from tracker.console.failures import bare_page
 
@@ -27,10 +27,11 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
         return _failures_of_address(request) >= settings.LOCKOUT_FAILURES_PER_ADDRESS
 
 
-def _failures_of_address(request: Any) -> int:
+def _failures_of_address(request: HttpRequest) -> int:
     """With any names, within the time that axes looks back."""
     attempts = AccessAttempt.objects.filter(
-        ip_address=request.axes_ip_address, attempt_time__gte=get_cool_off_threshold(request)
+        ip_address=client_address(request),
+        attempt_time__gte=timezone.now() - settings.AXES_COOLOFF_TIME,
     )
     return attempts.aggregate(n=Sum("failures_since_start"))["n"] or 0
 

@@ -91,6 +91,13 @@ def test_no_permission_is_explained(name: str) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("view", ["change", "history"])
+def test_who_has_no_permission_is_not_told_what_exists(view: str) -> None:
+    page = client_of("staff").get(f"/admin/tracker/item/nonsense/{view}/")
+    assert_readable(page, 403, "Whoever manages accounts can give it the right")
+
+
+@pytest.mark.django_db
 def test_a_page_of_a_content_type_takes_no_nonsense() -> None:
     """Django's own view for it lets the error of a UUID out."""
     make_rows()

@@ -32,6 +32,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "error", "cart", "product_id")
     keyset = ("-created_at", "-id")
     change_list_template = "admin/console/dead_letters.html"
+    gone = "It was replayed, discarded or erased."
 
     @admin.display(description="cart")
     def cart(self, letter: DeadLetter) -> str:
@@ -50,8 +51,6 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         letter = self.get_object(request, object_id)
-        if letter is None:
-            raise Http404(_GONE)
         audit.record(request, AuditEntry.Action.OPENED, cart_id=cart_of(letter))
         return _letter_page(request, letter)
 

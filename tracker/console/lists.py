@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -63,11 +64,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Looks, and does not touch: nobody adds, edits or deletes by hand.
 
     `keyset` is the order of the list, which an index must have; `tabs` names the filters that are
-    shown as such, by their parameters.
+    shown as such, by their parameters; `gone` says why a row may not exist.
     """
 
     keyset: tuple[str, ...]
     tabs: tuple[str, ...] = ()
+    gone = "It may have been erased."
     actions = None
     change_list_template = "admin/console/change_list.html"
     change_form_template = "admin/console/change_form.html"
@@ -119,8 +121,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> tuple[QuerySet[Any], bool]:
         return queryset, False  # `search` does it: Django's own way knows no order.
 
-    def _get_obj_does_not_exist_redirect(
-        self, request: HttpRequest, opts: Any, object_id: str
-    ) -> Any:
-        """A page that says so, instead of a jump to another one."""
-        raise Http404(f"There is no {opts.verbose_name} {object_id}. It may have been erased.")
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Return the row. Django redirects if there is none; this raises Http404 instead.
+
+        Raises PermissionDenied for accounts that may not know whether there is such a row.
+        """
+        found = super().get_object(request, object_id, from_field)
+        if found is None:
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            raise Http404(f"There is no {self.opts.verbose_name} {object_id}. {self.gone}")
+        return found

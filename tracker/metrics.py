@@ -96,8 +96,8 @@ _show_at = 0.0
 def accepted(begin: float) -> None:
     """Count an add that was made durable, which began at that time of `perf_counter`.
 
-    A counter and a histogram of the library cost 4.5 µs, a tenth of the whole request: three writes
-    to files that all processes map, each under a lock. This costs 0.5.
+    A counter and a histogram of the library take longer (docs/performance.md): three writes to
+    files that all processes map, each under a lock.
     """
     end = perf_counter()
     tally = _mine.tally

@@ -39,7 +39,10 @@ def test_the_numbers_are_those_of_all_processes(
     assert number(page(), 'refused_total{code="blank"}') == 1
     assert number(page(), 'refused_total{code="out_of_range"}') == 1
     assert number(page(), 'merged_total{outcome="inserted"}') == 1
+    assert "# TYPE cart_tracker_accept_seconds histogram" in page()
     assert number(page(), "accept_seconds_count") == 20
+    assert number(page(), 'accept_seconds_bucket{le="+Inf"}') == 20
+    assert number(page(), "accept_seconds_bucket_total") == 0  # Only a part of the histogram.
     assert number(page(), "backlog_bytes") > 0
     assert number(page(), "backlog_records") == 20  # Their segments still grow.
     assert "cart_tracker_batch_records_bucket" in page()

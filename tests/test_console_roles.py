@@ -63,7 +63,7 @@ RULES = {
     "jsi18n": Rule("staff", "staff", posted=405),
     "password_change": Rule("staff", "staff"),
     "password_change_done": Rule("staff", "staff", posted=405),
-    "autocomplete": Rule(NOBODY, "staff", posted=405),
+    "autocomplete": Rule("staff", "staff", found=404, posted=404),
     "view_on_site": Rule("staff", "staff", found=404, posted=404),
     "auth_user_password_change": Rule("superuser", "superuser"),
     "(?P<url>.*)": Rule("staff", "staff", found=404, posted=404),

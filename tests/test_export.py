@@ -16,7 +16,7 @@ from freezegun import freeze_time
 
 from tests.exports import LISTS, TWINS, account, add, address, audited, exported, fill, keys, read
 from tracker import store
-from tracker.console import export
+from tracker.console import export, limits
 from tracker.models import Cart, Item
 
 pytestmark = pytest.mark.django_db
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.django_db
 QUERIES = {
     "carts": [
         "",
-        *(f"state={state}" for state in ("active", "idle", "stale", "nonsense")),
+        *(f"state={state}" for state in ("active", "idle", "stale")),
         *(f"age={age}" for age in ("1h", "24h", "7d", "30d", "older")),
         *("product=boots", "product=none", "state=idle&product=boots&q=socks"),
-        *("q=boots", "q=7715c0de", "q=none", "item_count__gt=1"),
+        *("q=boots", "q=7715c0de", "q=none"),
     ],
     "items": [
         *("", "q=boots", "q=boot", "q=7715c0de", f"q={TWINS[0]}", f"q={TWINS[0].hex}"),
-        *("q=none", "q=boots&price__gte=6"),
+        *("q=none",),
     ],
 }
 
@@ -205,7 +205,7 @@ def test_a_statement_of_a_stream_is_limited_in_time(request: pytest.FixtureReque
 def test_what_takes_too_long_to_begin_is_a_readable_page(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "STATEMENT_TIMEOUT_MS", 50)
+    monkeypatch.setattr(limits, "WRITE_TIMEOUT_MS", 50)
     client = account("", is_superuser=True)
     request.getfixturevalue("locked_carts")
     reply = client.post(address("carts"))

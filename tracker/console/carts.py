@@ -34,7 +34,7 @@ class State(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Cart]) -> QuerySet[Cart]:
         chosen = self.value()
-        return queryset.filter(in_state(chosen)) if chosen in STATES else queryset
+        return queryset.filter(in_state(chosen)) if chosen else queryset
 
 
 class Age(admin.SimpleListFilter):
@@ -60,12 +60,13 @@ class HoldsProduct(admin.SimpleListFilter):
 
     title, parameter_name = "product id", "product"
     template = "admin/console/text_filter.html"
+    takes_any_text = True
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("", "")]  # It has an input instead; Django leaves out a filter without any.
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Cart]) -> QuerySet[Cart]:
-        value = (self.value() or "").replace("\0", "")
+        value = self.value()
         return queryset.filter(items__product_id=value) if value else queryset
 
     def choices(self, changelist: Any) -> Any:
@@ -107,6 +108,7 @@ class CartAdmin(ReadOnlyAdmin):
         """One cart found by its id or code: straight to its page."""
         found = list(search.named(search.read(request.GET.get("q", "")))[:2])
         if len(found) == 1:
+            self.get_changelist_instance(request)  # It refuses what the list does not declare.
             return HttpResponseRedirect(cart_address(found[0].id))
         return super().changelist_view(request, extra_context)
 

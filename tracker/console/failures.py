@@ -1,8 +1,7 @@
-"""What goes wrong in the console ends as a readable page in its frame, and takes bounded time."""
+"""What goes wrong in the console ends as a readable page in its frame."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -20,8 +19,6 @@ from django.db import (
     IntegrityError,
     NotSupportedError,
     ProgrammingError,
-    connection,
-    transaction,
 )
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
@@ -29,54 +26,20 @@ from django.template.response import TemplateResponse
 from django.views import defaults
 
 from tracker.console.headers import is_console
+from tracker.console.limits import is_timeout
 
 log = logging.getLogger("console")
 
 View = Callable[..., HttpResponseBase]
 
-# Of each statement of a page on PostgreSQL. What takes longer is a question too wide to be useful.
-STATEMENT_TIMEOUT_MS = 5000
-
 _METHODS = ("GET", "HEAD", "POST")
 _TEMPLATE = "admin/console/failure.html"
-_QUERY_CANCELED = "57014"  # PostgreSQL manual, appendix A.
 _NOT_RIGHT = "That address is not right"
 _NOT_UNDERSTOOD = "What it says can't be understood. Begin at the first page."
 
 
-def limited(view: View) -> View:
-    """A view whose reading is limited in time; what it renders is part of that.
-
-    Writing is not: an erasure commits its own transactions, and goes on for as long as it takes.
-    """
-
-    @wraps(view)
-    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method not in ("GET", "HEAD"):
-            return view(request, *args, **kwargs)
-        with time_limit(STATEMENT_TIMEOUT_MS):
-            response = view(request, *args, **kwargs)
-            return response.render() if isinstance(response, TemplateResponse) else response
-
-    return inner
-
-
-@contextmanager
-def time_limit(timeout_ms: int | None) -> Iterator[None]:
-    """Within, a transaction whose statements are limited in time: on PostgreSQL, and unless None.
-
-    Elsewhere there is no transaction, either.
-    """
-    if timeout_ms is None or connection.vendor != "postgresql":
-        yield
-        return
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = %s", [timeout_ms])
-        yield
-
-
 def readable(view: View, site: AdminSite) -> View:
-    """A view whose failures people can read: what happened, and what to do.
+    """Turn a view's failures into pages that people can read: what happened, and what to do.
 
     What is left over is a fault of the code: it belongs into the log, and ends in `server_error`.
     """
@@ -86,7 +49,9 @@ def readable(view: View, site: AdminSite) -> View:
         if request.method not in _METHODS:
             return _method_not_allowed()
         try:
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
+            # A list is read while its page is drawn.
+            return response.render() if isinstance(response, TemplateResponse) else response
         except Error as error:
             return _database_failed(error, site, request)
         except _EXPLAINED as error:
@@ -127,7 +92,7 @@ def _database_failed(error: Error, site: AdminSite, request: HttpRequest) -> Htt
         raise error
     if isinstance(error, DataError):
         return _page(site, request, 400, _NOT_RIGHT, _NOT_UNDERSTOOD)
-    if getattr(error.__cause__, "pgcode", None) == _QUERY_CANCELED:
+    if is_timeout(error):
         text = "This takes too long. Narrow your search: an id, a product, a shorter time."
         return _page(site, request, 503, "Narrow your search", text)
     log.error("the database can't be used: %s", type(error.__cause__ or error).__name__)

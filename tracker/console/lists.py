@@ -17,19 +17,23 @@ ROWS_PER_PAGE = 50
 
 
 class KeysetChangeList(ChangeList):
-    """Django's list with pages by keyset: `older` and `newer` are their addresses, or empty."""
+    """Django's list with pages by keyset: `older` and `newer` are their addresses, or empty.
 
+    `marks` are the parameters of a page (tracker/console/parameters.py).
+    """
+
+    marks = (AFTER, BEFORE)
     older = newer = first = ""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.title = str(self.opts.verbose_name_plural).capitalize()
-        for mark in (AFTER, BEFORE):  # A new search begins at its first page.
+        for mark in self.marks:  # A new search begins at its first page.
             self.params.pop(mark, None)
 
     def get_filters_params(self, params: Any = None) -> Any:
         found = super().get_filters_params(params)
-        return {name: value for name, value in found.items() if name not in (AFTER, BEFORE)}
+        return {name: value for name, value in found.items() if name not in self.marks}
 
     def get_queryset(self, request: HttpRequest, *args: Any) -> QuerySet[Any]:
         """The rows of the filters, and of them what was searched for, with the order it has."""

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
-from tracker.console.failures import limited, readable
+from tracker.console.failures import readable
+from tracker.console.parameters import DeclaredAdmin
 
 View = Callable[..., HttpResponseBase]
 
@@ -56,7 +57,7 @@ def page(
 
 
 class ConsoleSite(admin.AdminSite):
-    """Django's admin site with the console's pages in it, and a limit on what a page may take."""
+    """Django's admin site, with the console's pages in it and its failures made readable."""
 
     site_header = site_title = "Cart Tracker"
     index_title = "Operations console"
@@ -78,8 +79,20 @@ class ConsoleSite(admin.AdminSite):
         return guarded
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Theirs looks who it is; what is around it makes failures readable, what is in it fast."""
-        return readable(super().admin_view(readable(limited(view), self), cacheable), self)
+        """Wrap Django's login check: its failures and those of the view become readable pages."""
+        return readable(super().admin_view(view, cacheable), self)
+
+    def register(
+        self, model_or_iterable: Any, admin_class: type[Any] | None = None, **options: Any
+    ) -> None:
+        """Register models; whatever their admin is, its list takes declared parameters alone."""
+        base = admin_class or admin.ModelAdmin
+        declared = type(base.__name__, (DeclaredAdmin, base), {"__module__": base.__module__})
+        super().register(model_or_iterable, declared, **options)
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """Refuse: no form of the console uses it, and Django's lists the rows of any relation."""
+        raise Http404
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return readable(super().login, self)(request, extra_context)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from bench.stage import OTHER_CORE, ROOT, SERVING_CORE
-from bench.subjects import Subject
+from bench.wire.stage import OTHER_CORE, ROOT, SERVING_CORE
+from bench.wire.subjects import Subject
 
 _REQUIREMENTS = ("requirements-production.txt", "requirements.txt", "bench/requirements.txt")
 

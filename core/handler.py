@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
 from core.public import WsgiApplication, with_public_files
-from middleware.problem import ITEMS_PREFIX
 from middleware.storefront import StorefrontMiddleware
+from tracker.endpoint.paths import ITEMS_PREFIX
 
 
 class Application:

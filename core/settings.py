@@ -64,12 +64,12 @@ MIDDLEWARE += [
 if SERVES_CONSOLE:
     MIDDLEWARE += [
         # These three stand outside: errors, redirects and static files get their headers, too.
-        "tracker.console.headers.HeadersMiddleware",
+        "tracker.console.frame.headers.HeadersMiddleware",
         "csp.middleware.CSPMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
-        "tracker.console.limits.TimeLimitMiddleware",  # Around all that asks the database.
+        "tracker.console.frame.limits.TimeLimitMiddleware",  # Around all that asks the database.
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
@@ -196,7 +196,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
     },
 }
 if SERVES_CONSOLE:
-    CSRF_FAILURE_VIEW = "tracker.console.failures.csrf_failure"
+    CSRF_FAILURE_VIEW = "tracker.console.frame.failures.csrf_failure"
 
 # Failed logins: after so many with one name from one address, and from one address with any names,
 # both have to wait. A name alone locks nobody out: strangers could keep its owner away.
@@ -206,9 +206,9 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Trying on does not make it longer.
-AXES_HANDLER = "tracker.console.lockout.LockoutHandler"
-AXES_CLIENT_IP_CALLABLE = "tracker.console.lockout.client_address"
-AXES_LOCKOUT_CALLABLE = "tracker.console.lockout.locked_out"
+AXES_HANDLER = "tracker.console.frame.lockout.LockoutHandler"
+AXES_CLIENT_IP_CALLABLE = "tracker.console.frame.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "tracker.console.frame.lockout.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True  # No table of who came when: nobody looks at it, and it only grows.
 AXES_VERBOSE = False

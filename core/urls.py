@@ -17,13 +17,13 @@ if settings.SERVES_CONSOLE:
         path("admin", RedirectView.as_view(pattern_name="admin:index")),
         path("admin/", admin.site.urls),
     ]
-    handler500 = "tracker.console.failures.server_error"
+    handler500 = "tracker.console.frame.failures.server_error"
 
 if settings.USES_TOOLBAR:
     from debug_toolbar.toolbar import debug_toolbar_urls
 
     urlpatterns += debug_toolbar_urls()
     if settings.SERVES_STOREFRONT:
-        from tracker import demo_shop
+        from tracker.demo import shop as demo_shop
 
         urlpatterns += [path("demo/", demo_shop.shop, name="demo")]

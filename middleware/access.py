@@ -5,17 +5,15 @@ import logging
 import re
 import secrets
 
-from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 
-from middleware.cart_id import short_code
-from middleware.problem import GetResponse, is_items
+from middleware.types import GetResponse
+from tracker.cart_ids import short_code
+from tracker.endpoint.paths import is_items
+from tracker.endpoint.problem import request_refused
 
 log = logging.getLogger("access")
 
-# Sent with `request`, `response` and `request_id` for each request below /items that was refused or
-# failed, after `refused` (middleware/problem.py), and on the same thread.
-request_refused = Signal()
 
 # What a proxy or a client may call a request: nothing that could disturb a log or a header.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)

@@ -7,8 +7,10 @@ Django's own handling, and this is a look-up in a set.
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from middleware.error_codes import ErrorCode
-from middleware.problem import GetResponse, Problem, is_items, no_content
+from middleware.types import GetResponse
+from tracker.endpoint.error_codes import ErrorCode
+from tracker.endpoint.paths import is_items
+from tracker.endpoint.problem import Problem, no_content
 
 # Chromium caches a preflight for at most two hours; more is cut to that.
 PREFLIGHT_MAX_AGE_S = 7200

@@ -5,7 +5,9 @@ from functools import lru_cache
 from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
 
-from middleware.problem import GetResponse, Problem, is_items
+from middleware.types import GetResponse
+from tracker.endpoint.paths import is_items
+from tracker.endpoint.problem import Problem
 
 # Load balancers and Prometheus ask for these all day; they have no session either.
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})

@@ -5,7 +5,8 @@ from contextlib import suppress
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 
-from middleware.problem import GetResponse, is_items
+from middleware.types import GetResponse
+from tracker.endpoint.paths import is_items
 
 
 class ToolbarMiddleware:

@@ -14,16 +14,16 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 
-from tests import environment
-from tests.live import ROOT, Server
-from tests.postgres import Postgres
+from tests.support import environment
+from tests.support.live import ROOT, Server
+from tests.support.postgres import Postgres
 
 _numbers = count()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_passwords() -> None:
-    settings.PASSWORD_HASHERS = ["tests.passwords.QuickHasher"]
+    settings.PASSWORD_HASHERS = ["tests.support.passwords.QuickHasher"]
 
 
 @pytest.fixture(scope="session")

@@ -6,4 +6,5 @@ class TrackerConfig(AppConfig):
 
     def ready(self) -> None:
         # They register the system checks, and listen to what is refused.
-        from tracker import checks, refusals  # noqa: F401
+        from tracker import checks  # noqa: F401
+        from tracker.operations import refusals  # noqa: F401

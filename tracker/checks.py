@@ -7,13 +7,13 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
-from tracker import intake
+from tracker.intake.selection import current_intake, intake_from_url
 
 
 @register
 def check_intake(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     try:
-        intake.current()
+        current_intake()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="tracker.E006")]
     return []
@@ -23,7 +23,7 @@ def check_intake(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_promise(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Looks at the part behind the intake, as it runs."""
     try:
-        complaints = intake.from_url(settings.SERVED_INTAKE_URL).complaints()
+        complaints = intake_from_url(settings.SERVED_INTAKE_URL).complaints()
     except ImproperlyConfigured:
         return []  # tracker.E006 says so.
     return [checks.Warning(each, id="tracker.W002") for each in complaints]

@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from middleware.cart_id import short_code
-from tracker.payload import MAX_NAME_CHARS, MAX_PRODUCT_ID_CHARS
+from tracker.adds import MAX_NAME_CHARS, MAX_PRODUCT_ID_CHARS
+from tracker.cart_ids import short_code
 
 # The version of a value that was never sent: every version that was is higher.
 NEVER = -1
@@ -29,7 +29,7 @@ class Cart(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     created_at = models.DateTimeField("first activity", default=timezone.now)
     updated_at = models.DateTimeField("last activity", default=timezone.now)
-    # Kept by triggers (tracker/tally_sql.py), so that no page counts a cart of 20,000 items.
+    # Kept by triggers (tracker/rows/tally_sql.py), so that no page counts a cart of 20,000 items.
     item_count = models.BigIntegerField("items", default=0, db_default=0)
     # In cents. Wider than any integer: a thousand items of the highest price do not fit into one.
     value = models.DecimalField(max_digits=30, decimal_places=0, default=0, db_default=0)
@@ -47,7 +47,7 @@ class Item(models.Model):
     """One product in one cart.
 
     `name` and `price` are last-writer-wins registers: each carries the version of the request that
-    last sent it (the acceptance time in nanoseconds, `NEVER` if none did). tracker/store.py merges.
+    last sent it (the acceptance time in nanoseconds, `NEVER` if none did). tracker/rows/merge.py merges.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -137,7 +137,7 @@ class Tally(models.Model):
     """What happened within ten minutes, counted by the transaction that did it.
 
     A function of the tables' rows, whatever was replayed, merged at once or deleted: triggers move
-    each row's share when the row changes (tracker/tally_sql.py). Sums over `shard`, by which
+    each row's share when the row changes (tracker/rows/tally_sql.py). Sums over `shard`, by which
     connections that write at the same time keep out of each other's way.
     """
 

@@ -3,7 +3,8 @@
 from django.conf import settings
 from django.urls import path
 
-from tracker import health, metrics, openapi, views
+from tracker.endpoint import openapi, views
+from tracker.operations import health, metrics
 
 urlpatterns = [
     path("livez", health.livez),

@@ -1,0 +1,4 @@
+"""`manage.py serve`.
+
+May import: core.server, tracker.*
+"""

@@ -4,30 +4,38 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
-from core.server import answer
-from core.server.requests import (
-    HEAD_TIMEOUT,
-    MALFORMED,
-    Environ,
-    FailedBody,
-    RequestReader,
-)
-from middleware.problem import Problem, is_items
-from middleware.request import body_incomplete, body_timeout
-
-if TYPE_CHECKING:
-    from core.server.door import Door
+from core.server import response
+from core.server.parser import HEAD_TIMEOUT, MALFORMED, Environ, FailedBody, RequestReader
+from tracker.endpoint.body import body_incomplete, body_timeout
+from tracker.endpoint.paths import is_items
+from tracker.endpoint.problem import Problem
 
 HEAD_TIMEOUT_S = 10
 BODY_TIMEOUT_S = 10
 KEEP_ALIVE_S = 75
 WRITE_TIMEOUT_S = 30
-# For how long a client may go on sending after its last answer. Hanging up at once would reset the
+# For how long a client may go on sending after its last response. Hanging up at once would reset the
 # connection, and a client in the middle of its body would never see why it was refused.
 LINGER_S = 2
 MAX_PIPELINED = 16
+
+
+class Host(Protocol):
+    """What all connections of a process share; the dispatcher is one."""
+
+    loop: asyncio.AbstractEventLoop
+    now: float
+    """Seconds of a monotonic clock, once a second."""
+    date: str
+    """The value of the Date header."""
+    stopping: bool
+    max_upload_bytes: int
+    connections: "set[Connection]"
+
+    def run(self, environ: Environ, connection: "Connection") -> None:
+        """Have a request answered: call `write_response` or `stream`, then `end_response`."""
 
 
 class Connection(asyncio.Protocol):
@@ -36,7 +44,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_busy",
         "_deaf",
-        "_door",
+        "_host",
         "_keep_alive",
         "_pending",
         "_reader",
@@ -47,8 +55,8 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, door: "Door") -> None:
-        self._door = door
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._pending: deque[tuple[Environ, bool]] = deque()  # Complete, waiting for their turn.
         self._busy = False  # The application is at work on a thread.
         self._deaf = False  # What still comes is not looked at: this connection is ending.
@@ -67,11 +75,11 @@ class Connection(asyncio.Protocol):
         if transport.get_extra_info("peername") is None:
             self.transport.abort()  # It was reset before it was accepted.
             return
-        self.deadline = self._door.now + HEAD_TIMEOUT_S
-        self._door.connections.add(self)
+        self.deadline = self._host.now + HEAD_TIMEOUT_S
+        self._host.connections.add(self)
         self._reader = RequestReader(
             _base_environ(transport),
-            max_upload_bytes=self._door.max_upload_bytes,
+            max_upload_bytes=self._host.max_upload_bytes,
             on_request=self._take_turn,
             on_fault=self._fail,
             on_progress=self._set_deadline,
@@ -79,7 +87,7 @@ class Connection(asyncio.Protocol):
         )
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._door.connections.discard(self)
+        self._host.connections.discard(self)
         self._deaf = True
         self._pending.clear()
         self._writable.set()  # A thread that waits to send must find out.
@@ -100,7 +108,7 @@ class Connection(asyncio.Protocol):
         """The client does not read its answers: it may not ask for more until it does."""
         self._writable.clear()
         self.transport.pause_reading()
-        self.deadline = self._door.now + WRITE_TIMEOUT_S
+        self.deadline = self._host.now + WRITE_TIMEOUT_S
 
     def resume_writing(self) -> None:
         self._writable.set()
@@ -120,7 +128,7 @@ class Connection(asyncio.Protocol):
     def _set_deadline(self) -> None:
         """The whole head, then the whole body must be here in time, not just some byte of it."""
         timeout_s = BODY_TIMEOUT_S if self._reader.in_body else HEAD_TIMEOUT_S
-        self.deadline = self._door.now + timeout_s
+        self.deadline = self._host.now + timeout_s
 
     # -- Turns: answers go out in the order of the requests (RFC 9112, section 9.3.2) --------------
 
@@ -145,13 +153,13 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _run(self, environ: Environ, keep_alive: bool) -> None:
-        last = (self._deaf or self._door.stopping) and not self._pending
+        last = (self._deaf or self._host.stopping) and not self._pending
         self._keep_alive = keep_alive and not last
         self._deaf |= last
         self._busy = True
         if self._writable.is_set():
             self.deadline = float("inf")
-        self._door.run(environ, self)
+        self._host.run(environ, self)
 
     def end_response(self) -> None:
         """The answer is out: the next request's turn, or the end of the connection."""
@@ -163,12 +171,12 @@ class Connection(asyncio.Protocol):
             self._linger()
         elif self._pending:
             # Not at once: hundreds of requests that never wait would nest as deep.
-            self._door.loop.call_soon(self._take_next)
+            self._host.loop.call_soon(self._take_next)
 
     def _await_more(self) -> None:
         """The deadline of the next request, which may be half here already."""
         if self._reader.environ is None:
-            self.deadline = self._door.now + KEEP_ALIVE_S
+            self.deadline = self._host.now + KEEP_ALIVE_S
         else:
             self._set_deadline()
 
@@ -201,7 +209,7 @@ class Connection(asyncio.Protocol):
     def _linger(self) -> None:
         """End the connection, so that the last answer arrives at a client that is still sending."""
         self._deaf = True
-        self.deadline = self._door.now + LINGER_S
+        self.deadline = self._host.now + LINGER_S
         if self.transport.is_closing():
             return
         if self.transport.can_write_eof():
@@ -221,36 +229,36 @@ class Connection(asyncio.Protocol):
         """The head, and the body unless it comes in parts (None)."""
         if self.transport.is_closing():
             return
-        self._keep_alive &= body is not None or answer.has_visible_end(environ, headers)
+        self._keep_alive &= body is not None or response.has_visible_end(environ, headers)
         length = None if body is None else len(body)
-        head = answer.head(
+        head = response.head(
             environ,
             status,
             headers,
             length=length,
-            date=self._door.date,
+            date=self._host.date,
             keep_alive=self._keep_alive,
         )
-        sent = body if body and answer.sends_body(environ, status) else b""
+        sent = body if body and response.sends_body(environ, status) else b""
         self.transport.write(head + sent)
 
     def _write_problem(self, problem: Problem) -> None:
-        response = problem.response()
-        status = f"{response.status_code} {response.reason_phrase}"
+        refusal = problem.response()
+        status = f"{refusal.status_code} {refusal.reason_phrase}"
         self._keep_alive = False
         about = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
-        self.write_response(about, status, list(response.headers.items()), response.content)
+        self.write_response(about, status, list(refusal.headers.items()), refusal.content)
 
     def stream(self, parts: Iterable[bytes], *, chunked: bool) -> None:
         """Called on a thread: send a body in parts, no faster than the client reads it."""
         for part in parts:
-            if part and not self._send_from_thread(answer.chunk(part) if chunked else part):
+            if part and not self._send_from_thread(response.chunk(part) if chunked else part):
                 return
         if chunked:
-            self._send_from_thread(answer.chunk(b""))
+            self._send_from_thread(response.chunk(b""))
 
     def _send_from_thread(self, data: bytes) -> bool:
-        sending = asyncio.run_coroutine_threadsafe(self._send(data), self._door.loop)
+        sending = asyncio.run_coroutine_threadsafe(self._send(data), self._host.loop)
         return sending.result()
 
     async def _send(self, data: bytes) -> bool:

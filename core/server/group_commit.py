@@ -1,19 +1,28 @@
 """Group commit: the adds of one turn of the event loop become durable with one wait."""
 
+import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from core.server.connection import Connection
-from core.server.requests import Environ
-from tracker.intake import Unavailable
+from core.server.parser import Environ
+from tracker.intake.contract import Unavailable
 from tracker.intake.group import KEY, Group
 
-if TYPE_CHECKING:
-    from core.server.door import Door
-
-
 log = logging.getLogger(__name__)
+
+
+class Runner(Protocol):
+    """What runs the application; the dispatcher does."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def answer(self, environ: Environ, connection: Connection, *, on_loop: Any) -> None:
+        """Call the application here; `on_loop` gets each call that is to be made on the loop."""
+
+    def run_on_thread(self, environ: Environ, connection: Connection) -> None:
+        """Call the application on a thread, and send its answer."""
 
 
 class Held(NamedTuple):
@@ -36,8 +45,8 @@ class GroupCommit:
     with `sync=interval`, which saves nothing but writes.
     """
 
-    def __init__(self, door: "Door", *, blocks: bool) -> None:
-        self._door = door
+    def __init__(self, runner: Runner, *, blocks: bool) -> None:
+        self._runner = runner
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit") if blocks else None
         self._group, self._held = Group(), list[Held]()
         self._is_committing = False
@@ -45,14 +54,14 @@ class GroupCommit:
     def run(self, environ: Environ, connection: Connection) -> None:
         size, sending = len(self._group), list[tuple[Any, ...]]()
         environ[KEY] = self._group
-        self._door.answer(environ, connection, on_loop=lambda *call: sending.append(call))
+        self._runner.answer(environ, connection, on_loop=lambda *call: sending.append(call))
         if len(self._group) == size:
             _send(sending)  # It was refused: nothing to wait for.
             return
         self._held.append(Held(environ, connection, sending))
         if not self._is_committing:
             self._is_committing = True
-            self._door.loop.call_soon(self._commit)
+            self._runner.loop.call_soon(self._commit)
 
     def _commit(self) -> None:
         group, held = self._group, self._held
@@ -64,12 +73,12 @@ class GroupCommit:
 
     def _accept_on_thread(self, group: Group, held: list[Held]) -> None:
         is_durable = _accept(group)
-        self._door.loop.call_soon_threadsafe(lambda: self._finish(held, is_durable=is_durable))
+        self._runner.loop.call_soon_threadsafe(lambda: self._finish(held, is_durable=is_durable))
 
     def _finish(self, held: list[Held], *, is_durable: bool) -> None:
         self._is_committing = bool(self._held)
         if self._held:
-            self._door.loop.call_soon(self._commit)
+            self._runner.loop.call_soon(self._commit)
         for each in held:
             if is_durable:
                 _send(each.sending)
@@ -82,7 +91,7 @@ class GroupCommit:
         """
         del held.environ[KEY]
         held.environ["wsgi.input"].seek(0)
-        self._door.run_on_thread(held.environ, held.connection)
+        self._runner.run_on_thread(held.environ, held.connection)
 
 
 def _accept(group: Group) -> bool:

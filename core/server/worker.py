@@ -12,9 +12,11 @@ from typing import Literal
 import uvloop
 from django.conf import settings
 
-from core.server.door import Door
+from core.server.dispatcher import Dispatcher
 from core.server.supervisor import LISTEN_BACKLOG
-from tracker import intake, metrics, refusals
+from tracker import counters
+from tracker.intake.selection import current_intake
+from tracker.operations import refusals
 
 STOP_WITHIN_S = 4
 CLOSE_WITHIN_S = 0.5  # The disk may be what hangs.
@@ -26,7 +28,7 @@ def run(*, listener: socket.socket, lifeline: socket.socket, threads: int) -> No
     What was begun then is finished, within STOP_WITHIN_S.
     """
     uvloop.run(_serve(listener, lifeline, threads))
-    closing = threading.Thread(target=intake.current().close, daemon=True)
+    closing = threading.Thread(target=current_intake().close, daemon=True)
     closing.start()
     closing.join(CLOSE_WITHIN_S)
     # A thread that hangs in a database's socket must not keep the process: what it was doing
@@ -42,7 +44,7 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     loop.add_reader(lifeline, stop.set)
-    door = Door(
+    dispatcher = Dispatcher(
         application,
         inline_paths=_inline_paths(),
         threads=threads,
@@ -53,37 +55,37 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
     # What the start has made stays for ever: the collector need not look through it again.
     gc.collect()
     gc.freeze()
-    server = await loop.create_server(door, sock=listener, backlog=LISTEN_BACKLOG)
+    server = await loop.create_server(dispatcher, sock=listener, backlog=LISTEN_BACKLOG)
     counting = asyncio.create_task(_show_numbers())
     lifeline.send(b"ready")
     await stop.wait()
     loop.remove_reader(lifeline)  # Its end can be read for ever: the loop would spin.
     server.close()
-    await door.stop(within_s=STOP_WITHIN_S)
+    await dispatcher.stop(within_s=STOP_WITHIN_S)
     counting.cancel()
-    metrics.show_accepted()
+    counters.show_accepted()
     refusals.show(at_once=True)
 
 
 async def _show_numbers() -> None:
     """/metrics and the console may be asked of another process, which sees what this one shows."""
     while True:
-        await asyncio.sleep(metrics.SHOW_EVERY_S)
-        metrics.show_accepted()
+        await asyncio.sleep(counters.SHOW_EVERY_S)
+        counters.show_accepted()
         refusals.show()
 
 
 def _inline_paths() -> frozenset[str]:
     """Where the application itself waits for nothing outside this process."""
     inline = {"/livez"}
-    if settings.SERVES_STOREFRONT and (intake.current().groups or not intake.current().blocks):
+    if settings.SERVES_STOREFRONT and (current_intake().groups or not current_intake().blocks):
         inline |= {"/items", "/items/"}
     return frozenset(inline)
 
 
 def _group_commit() -> Literal["inline", "thread"] | None:
     """Where the wait for a group of adds is done, if the intake takes groups."""
-    current = intake.current()
+    current = current_intake()
     if not (settings.SERVES_STOREFRONT and current.groups):
         return None
     return "thread" if current.blocks else "inline"

@@ -1,24 +1,18 @@
 """What the console is made of. Django imports this module; each of these registers its part."""
 
-from tracker.console import (
-    audit,
-    carts,
-    dashboard,
-    deadletters,
-    erase,
-    export,
-    find,
-    items,
-    live,
-    refusals,
-)
+from tracker.console.dashboard import page as dashboard
+from tracker.console.erasing import pages as erasing
+from tracker.console.export import page as export
+from tracker.console.lists import audit_log, carts, find, items
+from tracker.console.live import page as live
+from tracker.console.problems import dead_letters, refusals
 
 __all__ = [
-    "audit",
+    "audit_log",
     "carts",
     "dashboard",
-    "deadletters",
-    "erase",
+    "dead_letters",
+    "erasing",
     "export",
     "find",
     "items",

@@ -3,8 +3,9 @@
 from time import perf_counter
 from typing import Any
 
-from tracker import intake, metrics
-from tracker.payload import Add
+from tracker import counters
+from tracker.adds import Add
+from tracker.intake.selection import current_intake
 
 # In a WSGI environ: the group to which the server invites this request's add. It holds the reply
 # until the group is durable.
@@ -26,16 +27,16 @@ class Group:
         self._adds.append(add)
 
     def accept(self) -> None:
-        """Raises intake.Unavailable; see Intake.accept."""
-        intake.current().accept(*self._adds)
+        """Raises Unavailable; see Intake.accept."""
+        current_intake().accept(*self._adds)
         for begin in self._begun:
-            metrics.accepted(begin)
+            counters.accepted(begin)
 
 
 def accept(environ: dict[str, Any], add: Add) -> None:
     """Make an add durable; or leave that to the server, if it has invited this request to a group.
 
-    Raises intake.Unavailable.
+    Raises Unavailable.
     """
     invited: Group | None = environ.get(KEY)
     group = Group() if invited is None else invited

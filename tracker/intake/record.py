@@ -6,8 +6,7 @@ from zlib import crc32
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from tracker.payload import Add
-from tracker.store import Record
+from tracker.adds import Add, Record
 
 
 class CorruptRecordError(ValueError):

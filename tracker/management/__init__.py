@@ -1,0 +1,4 @@
+"""Commands for operators.
+
+May import: tracker, tracker.demo, tracker.intake, tracker.operations, tracker.rows
+"""

@@ -1,4 +1,4 @@
-"""The tables, their indexes, and the triggers that count (tracker/tally_sql.py)."""
+"""The tables, their indexes, and the triggers that count (tracker/rows/tally_sql.py)."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import uuid
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from tracker import tally_sql
+from tracker.rows import tally_sql
 
 
 def compare_bytes(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:

@@ -16,7 +16,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from core.server import supervisor, worker
-from tracker import intake, refusals
+from tracker.intake.contract import Unavailable
+from tracker.intake.selection import intake_from_url
+from tracker.operations import refusals
 
 
 class Command(BaseCommand):
@@ -87,8 +89,8 @@ class Command(BaseCommand):
     def _look_at_intake(self) -> None:
         """Stop here if it may lose adds; go on if it is only away: it may come back."""
         try:
-            intake.from_url(settings.SERVED_INTAKE_URL).check()
-        except intake.Unavailable as error:
+            intake_from_url(settings.SERVED_INTAKE_URL).check()
+        except Unavailable as error:
             self.stderr.write(f"The intake is not available yet: {error}")
 
     def _prepare(self, *, first_account: bool) -> None:
@@ -126,7 +128,7 @@ def _names(options: dict[str, Any]) -> list[str]:
     """The processes to run: workers, and drains where there is something to drain into rows."""
     names = [f"worker-{number}" for number in range(1, options["workers"] + 1)]
     drains = os.environ["ROLE"] == "all" and not options["no_drain"]
-    if drains and intake.from_url(settings.SERVED_INTAKE_URL).source() is not None:
+    if drains and intake_from_url(settings.SERVED_INTAKE_URL).source() is not None:
         names += [f"drain-{number}" for number in range(1, options["drains"] + 1)]
     return names
 

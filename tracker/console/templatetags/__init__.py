@@ -1,0 +1,4 @@
+"""Template tags of the console's pages.
+
+May import: tracker.console.*
+"""

@@ -6,7 +6,7 @@ from django import template
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from tracker.console.money import in_currency
+from tracker.console.frame.money import in_currency
 
 register = template.Library()
 register.filter("money", in_currency)

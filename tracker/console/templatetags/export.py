@@ -6,9 +6,9 @@ from django import template
 from django.template import Context
 from django.urls import reverse
 
-from tracker.console.export import BROWSER_ROWS, PERMISSION, command_line, name_of
-from tracker.console.lists import AFTER, BEFORE
-from tracker.console.paging import COUNT_LIMIT
+from tracker.console.export.page import BROWSER_ROWS, PERMISSION, command_line, name_of
+from tracker.console.lists.changelist import AFTER, BEFORE
+from tracker.console.lists.paging import COUNT_LIMIT
 
 register = template.Library()
 

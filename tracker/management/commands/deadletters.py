@@ -8,8 +8,8 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
-from tracker import deadletters
-from tracker.deadletters import Result
+from tracker.intake import dead_letters as deadletters
+from tracker.intake.dead_letters import Result
 from tracker.models import DeadLetter
 
 

@@ -13,7 +13,9 @@ from django.core.management.base import BaseCommand
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from tracker import intake
+from tracker.intake.contract import Unavailable
+from tracker.intake.selection import intake_from_url
+from tracker.rows.errors import first_line
 
 MAX_CLOCK_SKEW_S = 1.0
 
@@ -44,7 +46,7 @@ def _complaint(check: Callable[[], None]) -> str | None:
         return str(complaint)
     except Error as error:
         connection.close()
-        return intake.first_line(error)
+        return first_line(error)
     return None
 
 
@@ -90,23 +92,23 @@ def _clocks_agree() -> None:
 
 def _intake() -> None:
     try:
-        intake.from_url(settings.SERVED_INTAKE_URL).check()
-    except (intake.Unavailable, ImproperlyConfigured) as error:
+        intake_from_url(settings.SERVED_INTAKE_URL).check()
+    except (Unavailable, ImproperlyConfigured) as error:
         raise Complaint(str(error)) from None
 
 
 def _promise_is_kept() -> None:
-    if complaints := intake.from_url(settings.SERVED_INTAKE_URL).complaints():
+    if complaints := intake_from_url(settings.SERVED_INTAKE_URL).complaints():
         raise Complaint(" ".join(complaints))
 
 
 def _is_drained() -> None:
-    source = intake.from_url(settings.SERVED_INTAKE_URL).source()
+    source = intake_from_url(settings.SERVED_INTAKE_URL).source()
     if source is None:
         return
     try:
         backlog = source.backlog()
-    except intake.Unavailable as error:
+    except Unavailable as error:
         raise Complaint(str(error)) from None
     finally:
         source.close()

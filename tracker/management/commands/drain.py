@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from tracker import intake
-from tracker.drain import Drain
+from tracker.intake.drain import Drain
+from tracker.intake.selection import intake_from_url
 
 STOP_WITHIN_S = 4
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--lifeline-fd", type=int, help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        source = intake.from_url(settings.SERVED_INTAKE_URL).source()
+        source = intake_from_url(settings.SERVED_INTAKE_URL).source()
         if source is None:
             self.stdout.write("Nothing to drain: INTAKE_URL=database:// writes the rows itself.")
             return

@@ -10,8 +10,8 @@ from django.db import Error
 from django.utils import timezone
 from tqdm import tqdm
 
-from tracker import purge
-from tracker.intake import first_line
+from tracker.rows import purge
+from tracker.rows.errors import first_line
 
 
 class Command(BaseCommand):

@@ -9,10 +9,10 @@ from django.db import Error, connection
 from django.utils import timezone
 from tqdm import tqdm
 
-from tracker import demo_data
-from tracker.intake import first_line
+from tracker.demo import carts as demo_data
 from tracker.models import Cart
-from tracker.store import merge
+from tracker.rows.errors import first_line
+from tracker.rows.merge import merge
 
 BATCH = 1000
 MAX_DAYS = 3650

@@ -9,10 +9,11 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from middleware.cart_id import short_code
-from tracker.console import erasures, search
-from tracker.console.erasures import Preview, Receipt
-from tracker.intake import first_line
+from tracker.cart_ids import short_code
+from tracker.console.erasing import erasures
+from tracker.console.erasing.erasures import Preview, Receipt
+from tracker.console.lists import search
+from tracker.rows.errors import first_line
 
 
 class Command(BaseCommand):

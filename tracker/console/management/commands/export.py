@@ -15,10 +15,10 @@ from django.db import Error
 from django.http import HttpRequest, QueryDict
 from tqdm import tqdm
 
-from tracker.console import audit
-from tracker.console.export import SHEETS, Export, Selection, select
+from tracker.console.export.page import SHEETS, Export, Selection, select
+from tracker.console.frame import audit
 from tracker.console.models import AuditEntry
-from tracker.intake import first_line
+from tracker.rows.errors import first_line
 
 
 class Command(BaseCommand):

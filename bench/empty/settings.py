@@ -1,6 +1,0 @@
-"""The shipped settings, less every layer between server and view."""
-
-from core.settings import *  # noqa: F403
-
-MIDDLEWARE = []
-ROOT_URLCONF = "bench.empty.urls"

@@ -1,0 +1,135 @@
+"""What the connections of one process share, and where the application runs."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+from functools import partial
+from typing import Any, Literal
+
+from core.server.connection import Connection
+from core.server.group_commit import GroupCommit
+from core.server.parser import Environ
+from core.server.response import is_chunked, sends_body
+
+# Static files are smaller; anybody may ask for them, and as many clients as there are threads,
+# each reading slowly, would stop the service.
+MAX_WHOLE_BYTES = 1_048_576
+
+log = logging.getLogger(__name__)
+
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class Dispatcher:
+    """Makes the connections (it is their factory), runs the application for them.
+
+    The application runs on the event loop for `inline_paths`, where nothing blocks, and on one of
+    `threads` threads for all others: so there are as many database connections as threads. With
+    `group_commit`, the answers of the former wait for their group (core/server/group_commit.py).
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        inline_paths: frozenset[str],
+        threads: int,
+        max_upload_bytes: int,
+        group_commit: Literal["inline", "thread"] | None = None,
+    ) -> None:
+        self._application = application
+        self._inline_paths = inline_paths
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._group_commit = (
+            GroupCommit(self, blocks=group_commit == "thread") if group_commit else None
+        )
+        self.max_upload_bytes = max_upload_bytes
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Connection] = set()
+        self.stopping = False
+        self._tick()
+
+    def __call__(self) -> Connection:
+        return Connection(self)
+
+    def _tick(self) -> None:
+        """Once a second: the clock that deadlines go by, the Date header, and what is overdue."""
+        self.loop.call_later(1, self._tick)
+        self.now = time.monotonic()
+        self.date = formatdate(usegmt=True)
+        for connection in [each for each in self.connections if each.deadline < self.now]:
+            connection.overdue()
+
+    def run(self, environ: Environ, connection: Connection) -> None:
+        """Answer one request: at once, with a group of others, or on a thread."""
+        if environ["PATH_INFO"] not in self._inline_paths:
+            self.run_on_thread(environ, connection)
+        elif self._group_commit is None:
+            self.answer(environ, connection, on_loop=_at_once)
+        else:
+            self._group_commit.run(environ, connection)
+
+    def run_on_thread(self, environ: Environ, connection: Connection) -> None:
+        on_loop = self.loop.call_soon_threadsafe
+        self._pool.submit(self.answer, environ, connection, on_loop=on_loop)
+
+    def answer(self, environ: Environ, connection: Connection, *, on_loop: Any) -> None:
+        """Call the application; `on_loop` gets each call that is to be made on the loop."""
+        started: list[Any] = ["500 Internal Server Error", []]
+        try:
+            result = self._application(environ, partial(_start, started))
+            if _goes_out_whole(result, started[1]):
+                on_loop(connection.write_response, environ, *started, b"".join(result))
+            else:
+                self._stream(environ, connection, started, result, on_loop)
+            if hasattr(result, "close"):
+                result.close()
+        except Exception:
+            log.exception("the application raised, or its answer broke off")
+            on_loop(connection.transport.abort)
+        on_loop(connection.end_response)
+
+    def _stream(
+        self,
+        environ: Environ,
+        connection: Connection,
+        started: list[Any],
+        parts: Iterable[bytes],
+        on_loop: Any,
+    ) -> None:
+        on_loop(connection.write_response, environ, *started, None)
+        if sends_body(environ, started[0]):
+            connection.stream(parts, chunked=is_chunked(environ, started[1]))
+
+    async def stop(self, *, within_s: float) -> None:
+        """Finish what was begun. An idle client may send one more request, and is told to close.
+
+        Returns when all connections are closed, or after `within_s` seconds.
+        """
+        self.stopping = True
+        begin = time.monotonic()
+        while self.connections and (waited := time.monotonic() - begin) < within_s:
+            if waited > within_s / 4:
+                for connection in [each for each in self.connections if each.idle]:
+                    connection.transport.close()
+            await asyncio.sleep(0.02)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _goes_out_whole(result: Iterable[bytes], headers: list[tuple[str, str]]) -> bool:
+    """Whether the answer fits in memory: then no thread waits for a client that reads slowly."""
+    if not getattr(result, "streaming", False):
+        return True
+    length = next((int(value) for name, value in headers if name == "Content-Length"), None)
+    return length is not None and length <= MAX_WHOLE_BYTES
+
+
+def _start(started: list[Any], status: str, headers: list[Any], exc_info: Any = None) -> None:
+    started[:] = status, headers
+
+
+def _at_once(call: Callable[..., None], *args: Any) -> None:
+    call(*args)

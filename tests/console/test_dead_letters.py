@@ -1,0 +1,209 @@
+"""Dead letters in the console: looked at, replayed and discarded, on the record."""
+
+import re
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.support.accounts import log_in
+from tracker.adds import Add, Record
+from tracker.console.models import AuditEntry
+from tracker.intake import dead_letters as deadletters
+from tracker.intake import drain
+from tracker.models import DeadLetter, Item
+
+pytestmark = pytest.mark.django_db
+
+CART = UUID("6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10")
+NOON = 1_800_000_000_000_000_000
+LIST = reverse("admin:tracker_deadletter_changelist")
+REPLAY_ALL = reverse("admin:deadletters_replay")
+
+
+@pytest.fixture
+def lead(client: Client) -> Client:
+    return log_in(client, "lead", "Support lead")
+
+
+def bury(product_id: str = "sku", *, cart_id: UUID = CART, **members: Any) -> DeadLetter:
+    """A record that is good now, as if the reason for its error were gone."""
+    known = set(DeadLetter.objects.values_list("pk", flat=True))
+    drain.bury(Record(Add(cart_id, product_id, **members), NOON), ValueError("it was too long"))
+    return DeadLetter.objects.exclude(pk__in=known).get()
+
+
+def bury_bad(product_id: str = "bad") -> DeadLetter:
+    """One that is refused again."""
+    return bury(product_id, price=-1)
+
+
+def page_of(letter: DeadLetter) -> str:
+    return reverse("admin:tracker_deadletter_change", args=[letter.pk])
+
+
+def address(action: str, letter: DeadLetter) -> str:
+    return reverse(f"admin:deadletter_{action}", args=[letter.pk])
+
+
+def text(page: Any) -> str:
+    assert page.status_code == 200
+    return " ".join(re.sub("<[^>]+>", " ", page.content.decode()).split())
+
+
+def logged() -> list[tuple[str, UUID | None, str]]:
+    decided = AuditEntry.objects.filter(action__in=["replayed", "discarded"]).order_by("id")
+    return list(decided.values_list("action", "cart_id", "detail"))
+
+
+def test_the_list_says_what_each_is_about(lead: Client) -> None:
+    bury("sku-1")
+    page = text(lead.get(LIST))
+    assert "it was too long 6f0c2d38 sku-1" in page
+    assert "1 dead letter" in page
+
+
+def test_a_record_that_can_not_be_read_is_shown_as_such(lead: Client) -> None:
+    DeadLetter.keep("00000000 {not what was written}", "garbage")
+    assert text(lead.get(LIST)).count("can&#x27;t be read") == 2
+    page = text(lead.get(page_of(DeadLetter.objects.get())))
+    assert "00000000 {not what was written}" in page
+    assert "it is not what was written" in page
+    lead.post(address("replay", DeadLetter.objects.get()))
+    lead.post(address("discard", DeadLetter.objects.get()), {"reason": "garbage"})
+    assert logged() == [("replayed", None, "refused again"), ("discarded", None, "garbage")]
+
+
+def test_the_page_of_one_shows_the_record_and_its_error(lead: Client) -> None:
+    letter = bury("sku-1", name="Sôcks <b>", price=5)
+    page = lead.get(page_of(letter)).content.decode()
+    assert "&quot;n&quot;: &quot;Sôcks &lt;b&gt;&quot;" in page
+    assert "it was too long" in page
+    assert "Accepted" in page
+    assert AuditEntry.objects.get(action="opened").cart_id == CART
+
+
+def test_what_can_not_be_seen_in_a_record_is_spelled_out(lead: Client) -> None:
+    """A text that runs from right to left would turn the JSON around it, too."""
+    page = lead.get(page_of(bury(name="\u202egnp.exe\0"))).content.decode()
+    assert r"\u202egnp.exe\u0000" in page
+
+
+def test_a_letter_that_is_gone_is_a_page_that_says_so(lead: Client) -> None:
+    letter = bury()
+    DeadLetter.objects.all().delete()
+    assert lead.get(page_of(letter)).status_code == 404
+    assert lead.post(address("replay", letter)).status_code == 404
+    assert lead.post(address("discard", letter), {"reason": "because"}).status_code == 404
+    assert logged() == []
+
+
+def test_a_replay_makes_the_row(lead: Client) -> None:
+    letter = bury(price=5)
+    assert "Replayed." in text(lead.post(address("replay", letter), follow=True))
+    assert Item.objects.get().price == 5
+    assert not DeadLetter.objects.exists()
+    assert logged() == [("replayed", CART, "replayed")]
+
+
+def test_what_is_refused_again_stays_with_its_new_error(lead: Client) -> None:
+    letter = bury_bad()
+    page = text(lead.post(address("replay", letter), follow=True))
+    assert "Refused again" in page
+    assert "tracker_item_price_cents" in page
+    assert logged() == [("replayed", CART, "refused again")]
+
+
+def test_discarding_needs_a_reason(lead: Client) -> None:
+    letter = bury()
+    for reason in ("", "no", "x" * 301):
+        page = text(lead.post(address("discard", letter), {"reason": reason}))
+        assert "Give a reason" in page
+    assert DeadLetter.objects.exists()
+    assert logged() == []
+    lead.post(address("discard", letter), {"reason": "a test of ours"})
+    assert not DeadLetter.objects.exists()
+    assert not Item.objects.exists()
+    assert logged() == [("discarded", CART, "a test of ours")]
+
+
+def test_all_are_replayed_after_they_were_counted(lead: Client) -> None:
+    for number in range(3):
+        bury(f"sku-{number}", cart_id=uuid4())
+    bury_bad()
+    assert "There are 4 dead letters" in text(lead.get(REPLAY_ALL))
+    assert not Item.objects.exists()
+    assert "3 replayed, 1 refused again" in text(lead.post(REPLAY_ALL, follow=True))
+    assert "0 replayed, 1 refused again" in text(lead.post(REPLAY_ALL, follow=True))
+    assert Item.objects.count() == 3
+    assert sum(detail == "replayed" for _, _, detail in logged()) == 3
+
+
+def test_a_replay_of_all_that_dies_keeps_what_it_has_done(
+    lead: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a transaction of its own, with its line on the audit log."""
+    letters = [bury(f"sku-{number}") for number in range(3)]
+
+    def interrupted(chosen: Any) -> Any:
+        yield from letters[:2]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(deadletters, "oldest_first", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            lead.post(REPLAY_ALL)
+    assert (Item.objects.count(), DeadLetter.objects.count(), len(logged())) == (2, 1, 2)
+    lead.post(REPLAY_ALL)
+    assert (Item.objects.count(), DeadLetter.objects.count()) == (3, 0)
+
+
+def test_letters_are_read_in_batches_each_of_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of one moment, and although they are deleted on the way."""
+    monkeypatch.setattr(deadletters, "BATCH_LETTERS", 2)
+    for number in range(7):
+        bury(f"sku-{number}")
+    first = DeadLetter.objects.order_by("created_at").values_list("created_at", flat=True)[0]
+    DeadLetter.objects.update(created_at=first)
+    seen = []
+    for number, letter in enumerate(deadletters.oldest_first(DeadLetter.objects.all())):
+        seen.append(letter.pk)
+        if number % 2:
+            letter.delete()
+    assert len(seen) == len(set(seen)) == 7
+
+
+def test_what_somebody_else_has_settled_is_left_alone() -> None:
+    letter = bury()
+    DeadLetter.objects.all().delete()
+    assert deadletters.replay(letter) is deadletters.Result.GONE
+    assert not Item.objects.exists()
+
+
+def test_opening_a_decision_decides_nothing(lead: Client) -> None:
+    letter = bury()
+    for action in ("replay", "discard"):
+        assert lead.get(address(action, letter))["Location"] == page_of(letter)
+    assert DeadLetter.objects.exists()
+    assert lead.post(page_of(letter), {"post": "yes"}).status_code == 403
+
+
+def test_who_may_only_read_sees_them_and_decides_nothing(client: Client) -> None:
+    support, letter = log_in(client, "support", "Support"), bury()
+    pages = support.get(LIST).content + support.get(page_of(letter)).content
+    assert b"/replay/" not in pages
+    assert b"/discard/" not in pages
+    for where in (REPLAY_ALL, address("replay", letter), address("discard", letter)):
+        assert support.get(where).status_code == 403
+        assert support.post(where, {"reason": "because"}).status_code == 403
+    assert DeadLetter.objects.exists()
+
+
+def test_a_form_from_elsewhere_decides_nothing() -> None:
+    client = log_in(Client(enforce_csrf_checks=True), "lead", "Support lead")
+    letter = bury()
+    for where in (REPLAY_ALL, address("replay", letter), address("discard", letter)):
+        assert client.post(where, {"reason": "because"}).status_code == 403
+    assert DeadLetter.objects.exists()

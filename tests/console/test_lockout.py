@@ -1,0 +1,248 @@
+"""Guessing passwords ends soon, for whoever guesses and for nobody else."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt  # type: ignore[import-untyped]
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from freezegun import freeze_time
+
+from tests.support.console_urls import client_of
+from tests.support.live import Server
+from tracker.console.frame.lockout import client_address
+
+PASSWORD = "correct horse battery staple"
+LIMIT = 5
+PROXY, STAFF, GUESSER = "10.0.0.1", "192.0.2.10", "203.0.113.66"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def accounts(settings: Any) -> None:
+    """Their passwords are cheap to check: Django's own way is slow on purpose."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    for name in ("alice", "bob"):
+        User.objects.create_user(name, password=PASSWORD, is_staff=True)
+
+
+def login(name: str = "alice", password: str = "wrong", address: str = GUESSER, **meta: Any) -> Any:
+    """Nobody is logged in before; `meta` is what else the request has, X-Forwarded-For for one."""
+    form = {"username": name, "password": password}
+    return Client(REMOTE_ADDR=address, **meta).post(reverse("admin:login"), form)
+
+
+def guess(times: int, **request: str) -> list[int]:
+    return [login(**request).status_code for _ in range(times)]
+
+
+def test_the_fifth_failure_locks_and_even_the_right_password_has_to_wait() -> None:
+    assert guess(LIMIT) == [200] * (LIMIT - 1) + [429]
+    assert login(password=PASSWORD).status_code == 429
+
+
+def test_nobody_else_notices() -> None:
+    """Neither the same account from elsewhere, nor others at the same address."""
+    guess(LIMIT)
+    assert login(password=PASSWORD, address=STAFF).status_code == 302
+    assert login("bob", PASSWORD).status_code == 302
+
+
+def test_the_lock_opens_by_itself_after_the_time_it_names() -> None:
+    with freeze_time("2026-11-23 12:00:00") as clock:
+        guess(LIMIT)
+        reply = login(password=PASSWORD)
+        assert reply["Retry-After"] == "900"
+        clock.tick(timedelta(seconds=899))
+        assert login(password=PASSWORD).status_code == 429
+        clock.tick(timedelta(seconds=2))
+        assert login(password=PASSWORD).status_code == 302
+
+
+def test_trying_on_makes_it_neither_longer_nor_the_table_larger() -> None:
+    with freeze_time("2026-11-23 12:00:00") as clock:
+        guess(LIMIT)
+        clock.tick(timedelta(seconds=600))
+        before = AccessAttempt.objects.values().get()
+        guess(20)
+        assert AccessAttempt.objects.values().get() == before
+        clock.tick(timedelta(seconds=301))
+        assert login(password=PASSWORD).status_code == 302
+
+
+def test_a_login_forgets_what_was_mistyped_before() -> None:
+    guess(LIMIT - 1)
+    assert login(password=PASSWORD).status_code == 302
+    assert guess(LIMIT - 1) == [200] * (LIMIT - 1)
+
+
+def test_many_names_from_one_address_lock_the_address(settings: Any) -> None:
+    settings.LOCKOUT_FAILURES_PER_ADDRESS = 12
+    assert [login(f"guess-{number}").status_code for number in range(12)] == [200] * 12
+    assert login("bob", PASSWORD).status_code == 429
+    assert login("bob", PASSWORD, address=STAFF).status_code == 302
+
+
+def test_a_login_of_ones_own_does_not_buy_more_guesses_of_others(settings: Any) -> None:
+    settings.LOCKOUT_FAILURES_PER_ADDRESS = 12
+    for number in range(12):
+        login(f"guess-{number}")
+        if number < 11:
+            assert login("bob", PASSWORD).status_code == 302
+    assert login("bob", PASSWORD).status_code == 429
+
+
+def test_another_browser_is_no_other_guesser() -> None:
+    agents = [f"browser {number}" for number in range(LIMIT)]
+    assert [login(HTTP_USER_AGENT=agent).status_code for agent in agents][-1] == 429
+
+
+def test_the_page_is_readable_and_in_the_consoles_frame() -> None:
+    guess(LIMIT)
+    page = login()
+    text = page.content.decode()
+    assert "15 minutes" in text
+    assert 'id="header"' in text
+    assert "Cart Tracker" in text
+    assert page["Cache-Control"] == "no-store"
+    assert "default-src 'none'" in page["Content-Security-Policy"]
+
+
+def test_accounts_that_exist_are_treated_like_those_that_do_not() -> None:
+    User.objects.create_user("shut", password=PASSWORD, is_staff=True, is_active=False)
+    User.objects.create_user("customer", password=PASSWORD)
+    seen = {}
+    for name in ("alice", "nobody", "shut", "customer"):
+        replies = [login(name) for _ in range(LIMIT + 1)]
+        texts = [_without_token(reply.content.decode().replace(name, "")) for reply in replies]
+        seen[name] = [reply.status_code for reply in replies], texts
+    assert all(found == seen["nobody"] for found in seen.values())
+
+
+def _without_token(text: str) -> str:
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text)
+
+
+def test_a_script_gets_the_same_page_and_no_open_door() -> None:
+    """For these, axes would answer with JSON that any other site's page may read."""
+    guess(LIMIT)
+    reply = login(HTTP_X_REQUESTED_WITH="XMLHttpRequest")
+    assert reply.status_code == 429
+    assert "Access-Control-Allow-Origin" not in reply
+    assert "alice" not in reply.content.decode()
+
+
+def test_who_is_in_stays_in_while_others_guess() -> None:
+    client = client_of("support")
+    guess(LIMIT, name="support", address="127.0.0.1")
+    assert client.get(reverse("admin:tracker_cart_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "command", [("axes_reset",), ("axes_reset_username", "alice"), ("axes_reset_ip", GUESSER)]
+)
+def test_an_administrator_can_open_it_at_once(command: tuple[str, ...]) -> None:
+    guess(LIMIT)
+    call_command(*command, verbosity=0)
+    assert login(password=PASSWORD).status_code == 302
+
+
+def test_no_password_is_kept() -> None:
+    login(password="a secret that was mistyped")
+    kept = AccessAttempt.objects.values().get()
+    assert "secret" not in str(kept)
+
+
+def test_its_tables_are_no_part_of_the_menu() -> None:
+    page = client_of("superuser").get(reverse("admin:index")).content.decode()
+    assert "/admin/axes" not in page
+    assert client_of("superuser").get("/admin/axes/accessattempt/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "peer", "address"),
+    [
+        # Nothing in front: what the header says is anybody's invention.
+        (0, None, GUESSER, GUESSER),
+        (0, STAFF, GUESSER, GUESSER),
+        # One proxy: the last entry is its own, all before came with the request.
+        (1, GUESSER, PROXY, GUESSER),
+        (1, f"{STAFF}, {GUESSER}", PROXY, GUESSER),
+        (1, f"{STAFF},{STAFF},{GUESSER}", PROXY, GUESSER),
+        (1, f" {STAFF} ,  {GUESSER} ", PROXY, GUESSER),
+        # Two: the outer one's entry is the last but one.
+        (2, f"{STAFF}, {GUESSER}, 10.0.0.2", PROXY, GUESSER),
+        # Less than there should be, or nonsense where the proxy's own should stand: the peer.
+        (1, None, PROXY, PROXY),
+        (1, "", PROXY, PROXY),
+        (2, GUESSER, PROXY, PROXY),
+        (1, "unknown", PROXY, PROXY),
+        (1, f"{STAFF}, <script>", PROXY, PROXY),
+        (1, "999.1.1.1", PROXY, PROXY),
+        # As some proxies write it.
+        (1, f"{GUESSER}:4711", PROXY, GUESSER),
+        (1, "[2001:db8:1:2:3:4:5:6]:4711", PROXY, "2001:db8:1:2::"),
+        # One address of IPv6 is 2**64 of them.
+        (1, "2001:db8:1:2:3:4:5:6", PROXY, "2001:db8:1:2::"),
+        (0, None, "2001:db8:1:2:ffff::1", "2001:db8:1:2::"),
+        (0, None, "::ffff:203.0.113.66", GUESSER),
+        (0, None, "fe80::1%eth0", "fe80::"),
+        (0, None, "", None),
+    ],
+)
+def test_whose_attempt_it_is(
+    proxies: int, forwarded: str | None, peer: str, address: str | None, settings: Any
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    request = RequestFactory().get("/", REMOTE_ADDR=peer)
+    if forwarded is not None:
+        request.META["HTTP_X_FORWARDED_FOR"] = forwarded
+    assert client_address(request) == address
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_an_invented_address_neither_evades_nor_frames(proxies: int, settings: Any) -> None:
+    """The guesser says to be others, one of them a colleague's address, and is locked out alone."""
+    settings.TRUSTED_PROXIES = proxies
+    settings.SECURE_SSL_REDIRECT = False
+
+    def from_(address: str, invented: str = "") -> dict[str, str]:
+        said = [invented] if invented else []
+        if proxies:
+            return {"address": PROXY, "HTTP_X_FORWARDED_FOR": ", ".join([*said, address])}
+        return {"address": address} | ({"HTTP_X_FORWARDED_FOR": invented} if invented else {})
+
+    inventions = [STAFF, "127.0.0.1", f"{STAFF}, {STAFF}", "2001:db8::1", "unknown", STAFF]
+    statuses = [login(**from_(GUESSER, invented)).status_code for invented in inventions]
+    assert statuses[LIMIT - 1 :] == [429, 429]
+    assert login(password=PASSWORD, **from_(STAFF)).status_code == 302
+
+
+@pytest.mark.once
+def test_two_header_lines_are_one_list(serve: Callable[..., Server]) -> None:
+    """A proxy may add a line of its own instead of extending the guesser's."""
+    live = serve(TRUSTED_PROXIES="1")
+    form = b"username=alice&password=wrong"
+    statuses = []
+    for number in range(LIMIT + 1):
+        head = (
+            "POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Proto: https\r\n"
+            "Origin: https://localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            f"X-Forwarded-For: 198.51.100.{number}\r\nX-Forwarded-For: {GUESSER}\r\n"
+            f"Cookie: csrftoken={'c' * 32}\r\nX-CSRFToken: {'c' * 32}\r\n"
+            f"Content-Length: {len(form)}\r\nConnection: close\r\n\r\n"
+        )
+        statuses.append(live.exchange(head.encode() + form).status)
+    assert statuses == [200] * (LIMIT - 1) + [429, 429]
+
+
+def test_the_limits_are_what_the_documentation_says(settings: Any) -> None:
+    assert settings.AXES_FAILURE_LIMIT == LIMIT
+    assert settings.AXES_COOLOFF_TIME.total_seconds() == 15 * 60
+    assert settings.LOCKOUT_FAILURES_PER_ADDRESS == 50

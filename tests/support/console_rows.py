@@ -1,0 +1,191 @@
+"""What the console shows to a browser: accounts and rows, made in a process of its own.
+
+Playwright runs an event loop in the tests' thread, where Django rightly refuses to use its models.
+`python -m tests.support.console_rows NAME...` makes the parts named, in the database of the environment,
+and prints the accounts' sessions as JSON. Idempotent.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+if TYPE_CHECKING:
+    from tracker.adds import Record
+
+PASSWORD = "correct horse battery staple"
+# Account -> its group; the first one may do all.
+ACCOUNTS = {"admin": "", "support": "Support", "lead": "Support lead"}
+
+BIG_CART = UUID("b19ca47e-1f2e-4d3c-8b4a-59687786a5b4")
+BIG_CART_ITEMS = 20_000
+SMALL_CART = UUID("0d9c8b7a-1c2d-4e3f-8a5b-6c7d8e9f0a1b")
+HOSTILE_CART = UUID("bad0cafe-1c2d-4e3f-8a5b-6c7d8e9f0a1b")
+DOOMED_CARTS = [uuid5(NAMESPACE_OID, f"doomed-{number}") for number in range(3)]
+ERASED_CART = uuid5(NAMESPACE_OID, "erased")
+# Two that share their short code.
+TWIN_CARTS = [
+    UUID("7715c0de-0000-4000-8000-000000000001"),
+    UUID("7715c0de-0000-4000-8000-000000000002"),
+]
+MANY_CARTS = [uuid5(NAMESPACE_OID, f"cart-{number}") for number in range(1000)]
+
+BOOTS = ["winter-boots", "winter-boots-41", "winter-boots-42", "Winter-Boots"]
+HOSTILE_TEXTS = [
+    "<script>alert('markup')</script>",
+    "<img src=x onerror=alert('image')>",
+    "\"><svg onload=alert('svg')>",
+    "{{ 7|add:7 }}{% debug %}",
+    "javascript:alert('link')",
+    "\u202egnp.exe\u202c \u2067right to left\u2069 \u0645\u0631\u062d\u0628\u0627",
+    "=HYPERLINK(\"http://evil.example\")",
+    "W" * 250,
+    "line\nbreak\ttab\u0007bell",
+]  # fmt: skip
+
+_NAMES = (
+    "Blue socks",
+    "Rain jacket",
+    "Tea pot",
+    "Desk lamp",
+    "Wool blanket",
+    "Cork board",
+    "Kettle",
+)
+
+
+def accounts() -> None:
+    from django.contrib.auth.models import Group, User
+
+    for name, group in ACCOUNTS.items():
+        if not User.objects.filter(username=name).exists():
+            user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
+            user.is_superuser = not group
+            user.save()
+            user.groups.set(Group.objects.filter(name=group))
+
+
+def sessions() -> dict[str, str]:
+    """Account -> the cookie of a session of its own: most tests need not fill in the form."""
+    from django.conf import settings
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    found = {}
+    for user in User.objects.filter(username__in=ACCOUNTS):
+        client = Client()
+        client.force_login(user)
+        found[user.username] = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return found
+
+
+def small() -> None:
+    """Twenty items, of the last minutes."""
+    _merge((SMALL_CART, f"sku-{number}", _name(number), number * 60) for number in range(20))
+
+
+def big() -> None:
+    """Filled over five days, and left three weeks ago."""
+    _merge(
+        (BIG_CART, f"bulk-{number:05}", _name(number), 20 * 86400 + number * 20)
+        for number in range(BIG_CART_ITEMS)
+    )
+
+
+def many() -> None:
+    """A thousand carts of one item, the newest three hours old: active, idle and stale ones."""
+    _merge(
+        (cart_id, f"one-{number:04}", _name(number), 3 * 3600 + number * 120)
+        for number, cart_id in enumerate(MANY_CARTS)
+    )
+
+
+def found() -> None:
+    """What the search is tried with."""
+    _merge((cart_id, "twin", "Twin", 900) for cart_id in TWIN_CARTS)
+    _merge((uuid5(NAMESPACE_OID, name), name, "Boots", 800) for name in BOOTS)
+
+
+def doomed() -> None:
+    """Carts to erase."""
+    _merge(
+        (cart_id, f"doomed-{number}", "Doomed", 700)
+        for cart_id in DOOMED_CARTS
+        for number in range(3)
+    )
+
+
+def erased() -> None:
+    """A receipt: the audit log's first entry, if it is made in an empty database."""
+    from django.contrib.auth.models import User
+
+    from tracker.console.erasing import erasures
+
+    _merge([(ERASED_CART, "erased", "Erased", 600)])
+    begun = erasures.begin(User.objects.get(username="lead"), ERASED_CART, HOSTILE_TEXTS[0])
+    erasures.carry_out(begun, ERASED_CART)
+
+
+def hostile() -> None:
+    """Products named so that they would do something; the newest and the most added ones."""
+    for cart_id in (HOSTILE_CART, *MANY_CARTS[:5]):
+        _merge((cart_id, text, text, number) for number, text in enumerate(HOSTILE_TEXTS))
+
+
+def letters() -> None:
+    """Dead letters: hostile ones, and last of all one that nobody can read."""
+    from tracker.adds import Add
+    from tracker.intake.record import dump
+    from tracker.models import DeadLetter
+
+    lines = [dump(Add(HOSTILE_CART, text, name=text), 1).decode() for text in HOSTILE_TEXTS]
+    for number, line in enumerate([*lines, "<b>no record</b>"]):
+        values = {"record": line, "error": f"value too long: {line}"}
+        DeadLetter.objects.get_or_create(id=letter(number), defaults=values)
+
+
+def letter(number: int) -> UUID:
+    return uuid5(NAMESPACE_OID, f"letter-{number}")
+
+
+def _name(number: int) -> str:
+    return f"{_NAMES[number % len(_NAMES)]} no. {number // len(_NAMES) + 1}"
+
+
+def _merge(rows: Iterable[tuple[UUID, str, str, float]]) -> None:
+    """Of each row: its cart, product id, name (which makes its price), and age in seconds."""
+    from tracker.rows import merge as store
+
+    store.merge(_records(rows))
+
+
+def _records(rows: Iterable[tuple[UUID, str, str, float]]) -> Iterator["Record"]:
+    from tracker.adds import Add, Record
+
+    now_ns = time.time_ns()
+    for cart_id, product_id, name, age_s in rows:
+        price = 199 + sum(name.encode()) % 90 * 100
+        version = now_ns - int(age_s * 1e9)
+        yield Record(Add(cart_id, product_id, name=name, price=price), version)
+
+
+_IN_ORDER = (accounts, erased, small, big, many, found, doomed, hostile, letters)
+PARTS = {part.__name__: part for part in _IN_ORDER}
+
+
+def main() -> None:
+    import os
+
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
+    django.setup()
+    for name in sys.argv[1:]:
+        PARTS[name]()
+    sys.stdout.write(json.dumps(sessions()))
+
+
+if __name__ == "__main__":
+    main()

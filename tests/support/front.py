@@ -1,0 +1,270 @@
+"""A proxy with TLS in front of the tracker, which also serves the pages of shops, by host name."""
+
+import json
+import re
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from email.message import Message
+from http import HTTPStatus
+from http.client import HTTPResponse, parse_headers
+from io import BytesIO
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import Any, Literal, NamedTuple
+from uuid import uuid4
+
+from tests.support.certificate import Certificate
+from tests.support.live import Reply, wait_for
+
+PATIENCE_S = 20
+# What a browser asks of every site by itself.
+ICON = "/favicon.ico"
+# As the tracker writes it (R8).
+_COOKIE = "cart_id={}; HttpOnly; Max-Age=31536000; Partitioned; Path=/; SameSite=None; Secure"
+_A_CART = re.compile(rb'cart_id(?:=|"\s*:\s*")([0-9a-f-]{36})')
+_HOP_BY_HOP = ("connection:", "keep-alive:")
+
+Fault = int | Literal["", "refuse", "lose", "hold"]
+
+
+class Asked(NamedTuple):
+    """A request as it came in. The names of its headers are in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Front:
+    """Listens on `port` of 127.0.0.1. One request a connection, which it then closes.
+
+    What is for `tracker_host` goes to the tracker as it came, but for the hop's own headers and
+    those that a proxy adds; the answer comes back byte for byte. All of it is in `seen`, also what
+    the front did not pass on, and in `replies` the answers that were given, in their order.
+    """
+
+    def __init__(self, certificate: Certificate, tracker_host: str, tracker_port: int) -> None:
+        self.seen: list[Asked] = []
+        self.replies: list[tuple[Asked, Reply]] = []
+        # (host, path) -> what a shop's server answers.
+        self.pages: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = {}
+        self.tracker_host = tracker_host
+        self._behind = ("127.0.0.1", tracker_port)
+        self._fault: Fault = ""
+        self._released = threading.Event()
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(certificate.file, certificate.key)
+        self._server = _Listening(("127.0.0.1", 0), _Client)
+        self._server.front = self
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.02])
+        self._thread.start()
+
+    def close(self) -> None:
+        self.normal()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.hang_up()
+        self._server.server_close()
+
+    # -- How the tracker answers a POST from now on ------------------------------------------------
+
+    def normal(self) -> None:
+        """By itself."""
+        self._set("")
+
+    def fail_with(self, status: int) -> None:
+        """With this status, in the tracker's form. Nothing is stored."""
+        self._set(status)
+
+    def refuse(self) -> None:
+        """Not at all: the connection ends, and nothing is stored. So it goes to all else, too."""
+        self._set("refuse")
+
+    def lose_answers(self) -> None:
+        """What is asked is done and stored, but the connection ends before the answer."""
+        self._set("lose")
+
+    def hold(self) -> None:
+        """What is asked is done and stored, but the answer is kept back until the next change."""
+        self._released.clear()
+        self._fault = "hold"
+
+    def _set(self, fault: Fault) -> None:
+        self._fault = fault
+        self._released.set()
+
+    # -- What was seen -----------------------------------------------------------------------------
+
+    def methods(self, path: str = "/items") -> list[str]:
+        """Of all that was asked of the tracker at this path."""
+        return [asked.method for asked in self.seen if asked.path == path]
+
+    def bodies(self, path: str = "/items") -> list[Any]:
+        """The JSON of all that was posted there."""
+        found = [asked.body for asked in self.seen if (asked.method, asked.path) == ("POST", path)]
+        return [json.loads(body) for body in found]
+
+    def wait_for_posts(self, count: int, path: str = "/items") -> None:
+        wait_for(lambda: self.methods(path).count("POST") >= count)
+
+    def forget(self) -> None:
+        self.seen.clear()
+        self.replies.clear()
+
+    # -- One request -------------------------------------------------------------------------------
+
+    def answer(self, head: bytes, body: bytes, *, client: str) -> bytes | None:
+        """The answer's bytes; None for none."""
+        line, _, rest = head.partition(b"\r\n")
+        method, path, _ = line.decode("latin-1").split(" ")
+        headers = {name.lower(): value for name, value in _headers(rest).items()}
+        asked = Asked(method, path, headers, body)
+        if headers.get("host") != self.tracker_host or path == ICON:
+            return self._page(headers.get("host", ""), path)
+        self.seen.append(asked)
+        raw = self._of_tracker(asked, _proxied(head, client) + body)
+        if raw is not None:
+            self.replies.append((asked, _parsed(raw, method)))
+        return raw
+
+    def _page(self, host: str, path: str) -> bytes:
+        """A shop's own server. Each shop has a blank page at its root, and an icon like that."""
+        found = self.pages.get((host, path.partition("?")[0]))
+        if found is None and path not in ("/", ICON):
+            return _written(404, {}, b"")
+        html, headers = found or (f"<!doctype html><title>{host}</title>", {})
+        return _written(200, {"Content-Type": "text/html; charset=utf-8", **headers}, html.encode())
+
+    def _of_tracker(self, asked: Asked, raw: bytes) -> bytes | None:
+        fault = self._fault
+        if fault == "refuse":
+            return None
+        if asked.method != "POST" or not fault:
+            return self._pass_on(raw)
+        if isinstance(fault, int):
+            return _failure(fault, asked)
+        answer = self._pass_on(raw)
+        self._released.wait(PATIENCE_S)
+        return None if fault == "lose" else answer
+
+    def _pass_on(self, raw: bytes) -> bytes:
+        with socket.create_connection(self._behind, PATIENCE_S) as tracker:
+            tracker.sendall(raw)
+            with tracker.makefile("rb") as answer:
+                return answer.read()
+
+
+class _Listening(ThreadingTCPServer):
+    """A thread for each client; `hang_up` ends those that wait for what never comes."""
+
+    front: Front
+
+    def __init__(self, *args: Any) -> None:
+        self.clients: set[Any] = set()
+        super().__init__(*args)
+
+    def get_request(self) -> tuple[ssl.SSLSocket, Any]:
+        plain, address = super().get_request()
+        # The handshake is the thread's: it would keep the others waiting here.
+        client = self.front.tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        self.clients.add(client)
+        return client, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self.clients.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        for client in list(self.clients):
+            with suppress(OSError):
+                socket.socket.shutdown(client, socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Browsers open connections on suspicion, and drop them. All else is told."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Client(StreamRequestHandler):
+    """One connection: TLS, one request, one answer."""
+
+    server: _Listening
+
+    def setup(self) -> None:
+        self.request.do_handshake()
+        super().setup()
+
+    def handle(self) -> None:
+        head = b""
+        while (line := self.rfile.readline()) != b"\r\n":
+            if not line:
+                return  # It has nothing to ask after all.
+            head += line
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        body = self.rfile.read(int(length[1])) if length else b""
+        answer = self.server.front.answer(head, body, client=self.client_address[0])
+        if answer is not None:
+            self.wfile.write(answer)
+
+
+def _headers(lines: bytes) -> Message:
+    return parse_headers(BytesIO(lines + b"\r\n"))
+
+
+def _proxied(head: bytes, client: str) -> bytes:
+    """The head that the tracker gets, with its end: this hop's own headers and a proxy's."""
+    lines = head.decode("latin-1").removesuffix("\r\n").split("\r\n")
+    kept = [line for line in lines if not line.lower().startswith(_HOP_BY_HOP)]
+    added = ["X-Forwarded-Proto: https", f"X-Forwarded-For: {client}", "Connection: close", "", ""]
+    return "\r\n".join(kept + added).encode("latin-1")
+
+
+class _Received:
+    """Bytes that came from a connection, for http.client to read them as from one."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+
+    def makefile(self, mode: str) -> BytesIO:
+        return BytesIO(self._raw)
+
+
+def _parsed(raw: bytes, method: str) -> Reply:
+    response = HTTPResponse(_Received(raw), method=method)  # type: ignore[arg-type]
+    response.begin()
+    return Reply(response.status, dict(response.getheaders()), response.read())
+
+
+def _failure(status: int, asked: Asked) -> bytes:
+    """What the tracker answers when it can't: problem+json, the CORS headers, and on 503 the cookie
+    and the time to wait (R7, R31-R33)."""
+    text = "The front fails on purpose."
+    fault = {"pointer": "", "code": "unavailable", "detail": text}
+    title = HTTPStatus(status).phrase
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": text}
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Cache-Control": "no-store",
+        "Vary": "Origin",
+    }
+    if origin := asked.headers.get("origin"):
+        headers["Access-Control-Allow-Origin"] = origin
+        headers["Access-Control-Allow-Credentials"] = "true"
+        headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
+    if status == 503:
+        known = _A_CART.search(asked.headers.get("cookie", "").encode() + b";" + asked.body)
+        headers["Set-Cookie"] = _COOKIE.format(known[1].decode() if known else uuid4())
+        headers["Retry-After"] = "2"
+    return _written(status, headers, json.dumps({**problem, "errors": [fault]}).encode())
+
+
+def _written(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body

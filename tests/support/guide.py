@@ -1,0 +1,33 @@
+"""The examples of docs/integration.md, as a reader would copy them."""
+
+import re
+
+from tests.support.live import ROOT
+
+TEXT = (ROOT / "docs" / "integration.md").read_text()
+TRACKER = "https://tracker.example"
+_FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def example(language: str, words: str, tracker: str) -> str:
+    """The one block in this language with these words, for a tracker at this address.
+
+    Fails if there are several, or none.
+    """
+    found: list[str] = [
+        code for name, code in _FENCED.findall(TEXT) if name == language and words in code
+    ]
+    assert len(found) == 1, f"{len(found)} blocks in {language} with {words!r}"
+    return found[0].replace(TRACKER, tracker)
+
+
+def section(title: str) -> str:
+    """From a heading to the next one of its kind."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {title!r}"
+    return found[1]
+
+
+def prose(markdown: str) -> str:
+    """Without the blocks of code, in which `#` begins a comment and no heading."""
+    return _FENCED.sub("", markdown)

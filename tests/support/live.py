@@ -1,0 +1,133 @@
+"""The service as it runs: real processes, real sockets. For tests that talk to it from outside."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Server:
+    """`manage.py serve` on a free port, with the environment given on top of the tests' own.
+
+    `root` is where the code is.
+    """
+
+    def __init__(self, *args: str, env: dict[str, str], root: Path = ROOT) -> None:
+        command = [sys.executable, str(root / "manage.py"), "serve", "--port", "0", *args]
+        self.process = subprocess.Popen(
+            command,
+            cwd=root,
+            env={**os.environ, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.output: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        wait_for(lambda: self._port() or self.process.poll() is not None, within_s=30)
+        port = self._port()
+        if not port:
+            self.stop()
+        assert port, f"the server did not start:\n{self.printed()}"
+        self.port = int(port)
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.output.append(line)
+
+    def printed(self) -> str:
+        return "".join(self.output)
+
+    def _port(self) -> str | None:
+        found = re.search(r"ready on http://127\.0\.0\.1:(\d+)", self.printed())
+        return found and found[1]
+
+    def connect(self, timeout_s: float = 10) -> socket.socket:
+        """A bare connection, for what no HTTP client would send."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)
+
+    def exchange(self, raw: bytes, *, half_close: bool = False) -> Reply:
+        """Send these bytes on a connection of their own; the first answer to them."""
+        with self.connect() as connection:
+            connection.sendall(raw)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
+            return read_reply(connection)
+
+    def request(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        """One request by Python's own client. A body that is not bytes goes out as JSON."""
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            headers = {"Content-Type": "application/json", **(headers or {})}
+        client = HTTPConnection("127.0.0.1", self.port, timeout=15)
+        try:
+            client.request(method, path, body, headers or {})
+            return _reply(client.getresponse())
+        finally:
+            client.close()
+
+    def add(self, **members: Any) -> Reply:
+        return self.request("POST", "/items", members)
+
+    def children(self) -> list[int]:
+        """The process ids of the workers."""
+        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in found.split()]
+
+    def stop(self, signum: int = signal.SIGTERM) -> int:
+        """Ask it to stop; returns its exit code. Killed if it takes more than 10 seconds."""
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+        try:
+            code = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self._reader.join(5)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
+
+
+def read_reply(connection: socket.socket) -> Reply:
+    """The next answer on a connection. Raises http.client's errors if there is none."""
+    response = HTTPResponse(connection)
+    response.begin()
+    return _reply(response)
+
+
+def _reply(response: HTTPResponse) -> Reply:
+    return Reply(response.status, dict(response.getheaders()), response.read())
+
+
+def wait_for(condition: Callable[[], Any], *, within_s: float = 10) -> Any:
+    """Poll until the condition holds; returns what it gave. Fails the test if it never does."""
+    deadline = time.monotonic() + within_s
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"not within {within_s} s: {condition}"
+        time.sleep(0.02)
+    return result

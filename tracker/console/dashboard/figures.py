@@ -1,0 +1,221 @@
+"""The dashboard's numbers: from the tallies, whatever the size of the tables they count.
+
+Only the top products are read from the items, by their index and never more than SAMPLE_ITEMS.
+
+The tallies count by ten minutes, so every span here begins and ends at such a mark. A span's end is
+not part of it. All times are UTC.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db.models import DateTimeField, Q, Sum
+from django.db.models.functions import Trunc
+
+from tracker.models import Item, Tally
+from tracker.rows.times import EPOCH
+
+BUCKET = timedelta(minutes=10)
+MAX_PRODUCTS = 10
+SAMPLE_ITEMS, SAMPLE_POINTS = 20_000, 25
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """How far back to look, and how much time one bar of a chart stands for."""
+
+    name: str
+    words: str
+    length: timedelta
+    step: timedelta
+
+
+WINDOWS = {
+    each.name: each
+    for each in (
+        Window("24h", "24 hours", timedelta(hours=24), timedelta(hours=1)),
+        Window("7d", "7 days", timedelta(days=7), timedelta(hours=6)),
+        Window("30d", "30 days", timedelta(days=30), _DAY),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """From `start` on, up to and without `end`."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def of(cls, window: Window, now: datetime) -> "Span":
+        """The window that ends with the ten minutes that are running now."""
+        end = floor(now, BUCKET) + BUCKET
+        return cls(end - window.length, end)
+
+    def before(self) -> "Span":
+        """The span of the same length that ends where this one begins."""
+        return Span(self.start - (self.end - self.start), self.start)
+
+    def steps(self, step: timedelta) -> Iterator["Span"]:
+        """The span, cut at whole hours or days; its first and its last piece may be shorter."""
+        start = self.start
+        while start < self.end:
+            end = min(floor(start, step) + step, self.end)
+            yield Span(start, end)
+            start = end
+
+
+class Added(NamedTuple):
+    """Items by when they were first added, carts by their first activity."""
+
+    items: int
+    carts: int
+
+
+class Carts(NamedTuple):
+    """How many carts there are of a kind, and what they hold, in cents."""
+
+    number: int
+    value: Decimal
+
+    def without(self, others: "Carts") -> "Carts":
+        return Carts(self.number - others.number, self.value - others.value)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Active carts were last seen at `active_since` or later, stale ones before `stale_before`."""
+
+    active_since: datetime
+    stale_before: datetime
+
+    @classmethod
+    def at(cls, now: datetime) -> "Limits":
+        """Rounded down to ten minutes: a cart is called active, and idle, so much longer."""
+        active = floor(now - timedelta(hours=settings.CART_ACTIVE_HOURS), BUCKET)
+        stale = floor(now - timedelta(hours=settings.CART_STALE_HOURS), BUCKET)
+        return cls(active, min(active, stale))
+
+
+class Total(Sum):
+    """A sum of money that never fails.
+
+    SQLite's own refuses what is beyond 64 bits, which a thousand items of the highest price are
+    (sqlite.org/lang_aggfunc.html, "sumunc"); its total() is exact up to 15 digits, and goes on.
+    """
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return super().as_sqlite(compiler, connection, function="TOTAL", **extra)
+
+
+def floor(time: datetime, step: timedelta) -> datetime:
+    """The last whole step at or before a time: of ten minutes, an hour, a day."""
+    return time - (time - EPOCH) % step
+
+
+def added(span: Span) -> Added:
+    """What was added within a span. One range of the tally's index."""
+    sums = _tallies(span).aggregate(items=Sum("new_items"), carts=Sum("new_carts"))
+    return Added(sums["items"] or 0, sums["carts"] or 0)
+
+
+def series(span: Span, step: timedelta) -> list[tuple[Span, Added]]:
+    """What was added within each step of a span, the empty ones too. Adds up to `added(span)`.
+
+    The database adds up to hours or days, so that no more than about 170 rows come from it.
+    """
+    kind = "day" if step % _DAY == timedelta() else "hour"
+    rows = (
+        _tallies(span)
+        .values(at=Trunc("bucket", kind, tzinfo=UTC, output_field=DateTimeField()))
+        .annotate(items=Sum("new_items"), carts=Sum("new_carts"))
+    )
+    found: dict[datetime, Added] = {}
+    for row in rows:
+        at = floor(row["at"], step)
+        items, carts = found.get(at, Added(0, 0))
+        found[at] = Added(items + row["items"], carts + row["carts"])
+    return [(each, found.get(floor(each.start, step), Added(0, 0))) for each in span.steps(step)]
+
+
+def carts_by_state(limits: Limits, length: timedelta) -> dict[str, Carts]:
+    """Active, idle and stale carts of all time; "newly_stale" became so within the last `length`.
+
+    One look at the whole tally: a row for every ten minutes, times the shards. Most rows are old,
+    so each sum but one leaves them out, and what lies between two marks is a difference.
+    """
+    marks = {
+        "active": limits.active_since,
+        "fresh": limits.stale_before,
+        "lately": limits.stale_before - length,
+    }
+    ever: dict[str, Q | None] = {"ever": None}
+    since = ever | {name: Q(bucket__gte=mark) for name, mark in marks.items()}
+    sums = Tally.objects.aggregate(
+        **{f"{name}_number": Sum("seen_carts", filter=when) for name, when in since.items()},
+        **{f"{name}_value": Total("seen_value", filter=when) for name, when in since.items()},
+    )
+    seen = {
+        name: Carts(sums[f"{name}_number"] or 0, Decimal(sums[f"{name}_value"] or 0))
+        for name in since
+    }
+    return {
+        "active": seen["active"],
+        "idle": seen["fresh"].without(seen["active"]),
+        "stale": seen["ever"].without(seen["fresh"]),
+        "newly_stale": seen["lately"].without(seen["fresh"]),
+    }
+
+
+class Top(NamedTuple):
+    """Products and how many carts each was put into; of so many items, so many were looked at."""
+
+    products: list[tuple[str, int]]
+    looked_at: int
+    items: int
+
+
+def top_products(span: Span) -> Top:
+    """The products that were put into the most carts within a span.
+
+    Exact up to SAMPLE_ITEMS items. Beyond, estimated from as many that are spread evenly over the
+    items of the span: a count by product and day would cost each new item an eighth of its price in
+    PostgreSQL, and a large shop's month of it half a second to add up.
+    """
+    items = added(span).items
+    found: Counter[str] = Counter()
+    for start, size in [(span.start, SAMPLE_ITEMS)] if items <= SAMPLE_ITEMS else _points(span):
+        rows = Item.objects.filter(created_at__gte=start, created_at__lt=span.end)
+        found.update(rows.order_by("created_at", "id").values_list("product_id", flat=True)[:size])
+    looked_at = found.total()
+    ranked = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_PRODUCTS]
+    # Looked at are more than counted, if some became rows in between.
+    scale = max(1.0, items / looked_at) if looked_at else 1.0
+    return Top([(name, round(number * scale)) for name, number in ranked], looked_at, items)
+
+
+def _points(span: Span) -> list[tuple[datetime, int]]:
+    """Where to begin to read, and how many items there: as many items between each two points."""
+    rows = _tallies(span).values("bucket").annotate(items=Sum("new_items")).order_by("bucket")
+    counts = list(rows.values_list("bucket", "items"))
+    step = sum(items for _, items in counts) / SAMPLE_POINTS
+    points: list[tuple[datetime, int]] = []
+    before = 0
+    for bucket, items in counts:
+        while len(points) * step < before + items:
+            into = (len(points) * step - before) / items
+            points.append((bucket + into * BUCKET, SAMPLE_ITEMS // SAMPLE_POINTS))
+        before += items
+    return points
+
+
+def _tallies(span: Span) -> Any:
+    return Tally.objects.filter(bucket__gte=span.start, bucket__lt=span.end)

@@ -1,0 +1,237 @@
+"""Export: what a list shows, as CSV; streamed to a browser, or written by `manage.py export`."""
+
+import logging
+import shlex
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import Error
+from django.db.models import Model, QuerySet
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.urls import reverse
+from django.utils import timezone
+
+from tracker.console.export import spreadsheet
+from tracker.console.export.spreadsheet import Cell, units
+from tracker.console.frame import audit
+from tracker.console.frame.limits import READ_TIMEOUT_MS, time_limit
+from tracker.console.frame.site import page
+from tracker.console.lists import search
+from tracker.console.lists.carts import state_of
+from tracker.console.lists.changelist import AFTER, BEFORE
+from tracker.console.lists.paging import Keyset
+from tracker.console.models import AuditEntry
+from tracker.models import Cart, Item
+
+PERMISSION = "tracker.export_carts"
+CHUNK_ROWS = 2_000
+# What a browser gets at most: a slow client holds a thread for as long as it reads.
+BROWSER_ROWS = 100_000
+
+log = logging.getLogger("console")
+
+
+class Sheet(NamedTuple):
+    """One kind of file: whose list it is of, and what its columns hold of a row.
+
+    `keyset` is the order, if it can't be the list's.
+    """
+
+    model: type[Model]
+    columns: Callable[[], dict[str, Callable[[Any], Cell]]]
+    keyset: Keyset | None = None
+
+
+class Selection(NamedTuple):
+    """The rows to export, and the order to read them in; `params` is what selected them."""
+
+    name: str
+    rows: QuerySet[Any]
+    keyset: Keyset
+    params: dict[str, str]
+
+    @property
+    def cart_id(self) -> UUID | None:
+        """The cart that was searched for: erasing it scrubs what the audit log says of this."""
+        return search.read(self.params.get("q", "")).cart_id
+
+    def __str__(self) -> str:
+        return ", ".join([self.name, *(f"{key}={value}" for key, value in self.params.items())])
+
+
+def _carts() -> dict[str, Callable[[Cart], Cell]]:
+    return {
+        "cart_id": lambda cart: str(cart.id),
+        "items": lambda cart: cart.item_count,
+        "value_cents": lambda cart: int(cart.value),
+        f"value_{settings.CURRENCY}": lambda cart: units(cart.value),
+        "first_activity_utc": lambda cart: cart.created_at,
+        "last_activity_utc": lambda cart: cart.updated_at,
+        "state": state_of,
+    }
+
+
+def _items() -> dict[str, Callable[[Item], Cell]]:
+    return {
+        "cart_id": lambda item: str(item.cart_id),
+        "product_id": lambda item: item.product_id,
+        "name": lambda item: item.name,
+        "price_cents": lambda item: item.price,
+        f"price_{settings.CURRENCY}": lambda item: units(item.price),
+        "first_added_utc": lambda item: item.created_at,
+        "last_added_utc": lambda item: item.updated_at,
+    }
+
+
+SHEETS = {
+    # Each add moves its cart to the front of the list: of those not yet reached, an export in that
+    # order would miss just the busy ones. A cart's id stays.
+    "carts": Sheet(Cart, _carts, Keyset("id")),
+    "items": Sheet(Item, _items),
+}
+
+
+def name_of(model: type[Model]) -> str | None:
+    """Of the sheet that the list of this model is exported as; None if it is not."""
+    return next((name for name, sheet in SHEETS.items() if sheet.model is model), None)
+
+
+def command_line(name: str, query: str) -> str:
+    """What exports the same without a cap."""
+    chosen = f" --query {shlex.quote(query)}" if query else ""
+    return f"manage.py export {name}{chosen}"
+
+
+def select(name: str, request: HttpRequest) -> Selection:
+    """What the list shows for the query string of this request: its filters, its search.
+
+    The admin's own list is asked, so that a filter that it is given later counts here too. What
+    depends on the time ("active") is settled here, once for the whole export.
+
+    Raises BadRequest for a parameter that the list does not declare, and django.db.Error.
+    """
+    sheet = SHEETS[name]
+    lists: Any = admin.site.get_model_admin(sheet.model)
+    shown = lists.get_changelist_instance(request)
+    return Selection(name, shown.queryset, sheet.keyset or shown.keyset, shown.params)
+
+
+class Export:
+    """One export: iterate over it, once, for the bytes of its file; `rows` says how far it is.
+
+    Rows are read in chunks by keyset, each in a transaction of its own, so that memory is flat and
+    nothing is held while a client reads. What comes in, goes or is moved meanwhile makes no other
+    row appear twice or not at all. What it ends with is on the audit log, even if it breaks off.
+
+    `record` writes to the audit log; `cap` limits the rows, `timeout_ms` each statement.
+    Making one and iterating raise django.db.Error.
+    """
+
+    def __init__(
+        self,
+        selection: Selection,
+        record: Callable[[str], None],
+        *,
+        cap: int | None = None,
+        timeout_ms: int | None = None,
+    ) -> None:
+        self.rows = 0
+        self._selection, self._record = selection, record
+        self._cap, self._timeout_ms = cap, timeout_ms
+        self._columns = SHEETS[selection.name].columns()
+        self._outcome = "broken off"
+        record(f"begun: {selection}")
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield spreadsheet.head(self._columns)
+            yield from self._chunks()
+        finally:
+            self._tell()
+
+    def _chunks(self) -> Iterator[bytes]:
+        mark = None
+        while True:
+            rows, mark = self._read(mark)
+            cells = ([cell(row) for cell in self._columns.values()] for row in rows)
+            part = spreadsheet.lines(cells)
+            self.rows += len(rows)
+            yield part
+            if mark is None:
+                self._outcome = "complete"
+                return
+            if self.rows == self._cap:
+                self._outcome = "cut off"
+                yield self._note()
+                return
+
+    def _read(self, mark: str | None) -> tuple[list[Any], str | None]:
+        """The next chunk, and the mark of the one after it, if there is one."""
+        left = CHUNK_ROWS if self._cap is None else self._cap - self.rows
+        with time_limit(self._timeout_ms):
+            found = self._selection.keyset.page(
+                self._selection.rows, size=min(CHUNK_ROWS, left), after=mark
+            )
+        return found.rows, found.older
+
+    def _note(self) -> bytes:
+        """The last line of a file that was cut off; with as many cells as the others."""
+        text = f"# There is more: cut off after {self.rows:,} rows. manage.py export has no cap."
+        return spreadsheet.lines([[text] + [None] * (len(self._columns) - 1)])
+
+    def _tell(self) -> None:
+        """That it began is on the log: if the database is away now, this line is what is lost."""
+        try:
+            with time_limit(self._timeout_ms):
+                self._record(f"{self._outcome}, {self.rows:,} rows: {self._selection}")
+        except Error:
+            log.exception("the end of an export is not on the audit log")
+
+
+@page("export/<str:name>/", name="export", title="Export", permission=PERMISSION, in_menu=False)
+def export(request: HttpRequest, name: str) -> HttpResponseBase:
+    """POST /admin/export/carts/?state=stale&q=: the selection as a file, at most BROWSER_ROWS rows.
+
+    A POST, because it moves data out and writes to the audit log. Whoever comes by GET (a bookmark,
+    a login in between) gets to the list with the same selection, and its button.
+    """
+    if name not in SHEETS:
+        raise Http404(f"There is no export of {name}.")
+    lists: Any = admin.site.get_model_admin(SHEETS[name].model)
+    if not lists.has_view_permission(request):
+        raise PermissionDenied
+    if request.method != "POST":
+        return HttpResponseRedirect(_list_address(lists, request))
+    selection = select(name, request)
+
+    def record(detail: str) -> None:
+        audit.record(request, AuditEntry.Action.EXPORTED, cart_id=selection.cart_id, detail=detail)
+
+    running = Export(selection, record, cap=BROWSER_ROWS, timeout_ms=READ_TIMEOUT_MS)
+    return StreamingHttpResponse(
+        iter(running),
+        content_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}-{timezone.now():%Y-%m-%d}.csv"',
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+def _list_address(lists: Any, request: HttpRequest) -> str:
+    """Of the list's first page with the same query string."""
+    chosen = {key: each for key, each in request.GET.lists() if key not in (AFTER, BEFORE)}
+    address = reverse(f"admin:tracker_{lists.opts.model_name}_changelist")
+    return f"{address}?{urlencode(chosen, doseq=True)}"

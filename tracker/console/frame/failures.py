@@ -1,0 +1,154 @@
+"""What goes wrong in the console ends as a readable page in its frame."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import AdminSite
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    SuspiciousOperation,
+    ValidationError,
+)
+from django.db import (
+    DataError,
+    Error,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.views import defaults
+
+from tracker.console.frame.headers import is_console
+from tracker.console.frame.limits import is_timeout
+
+log = logging.getLogger("console")
+
+View = Callable[..., HttpResponseBase]
+
+_METHODS = ("GET", "HEAD", "POST")
+_TEMPLATE = "admin/console/failure.html"
+_NOT_RIGHT = "That address is not right"
+_NOT_UNDERSTOOD = "What it says can't be understood. Begin at the first page."
+
+
+def readable(view: View, site: AdminSite) -> View:
+    """Turn a view's failures into pages that people can read: what happened, and what to do.
+
+    What is left over is a fault of the code: it belongs into the log, and ends in `server_error`.
+    """
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method not in _METHODS:
+            return _method_not_allowed()
+        try:
+            response = view(request, *args, **kwargs)
+            # A list is read while its page is drawn.
+            return response.render() if isinstance(response, TemplateResponse) else response
+        except Error as error:
+            return _database_failed(error, site, request)
+        except _EXPLAINED as error:
+            status, title, text = _explanation(error, request)
+            return _page(site, request, status, title, text)
+
+    return inner
+
+
+_EXPLAINED = (
+    PermissionDenied,
+    Http404,
+    BadRequest,
+    SuspiciousOperation,
+    ValidationError,
+    ValueError,
+)
+
+
+def _explanation(error: Exception, request: HttpRequest) -> tuple[int, str, str]:
+    """Status, title and text of the page about it. Raises the error if it is not the request's."""
+    if isinstance(error, PermissionDenied):
+        text = "Your account may not do this. Whoever manages accounts can give it the right."
+        return 403, "No permission", text
+    if isinstance(error, Http404):
+        return 404, "Not found", str(error) or "There is nothing here."
+    if isinstance(error, BadRequest):
+        return 400, _NOT_RIGHT, str(error)
+    # PostgreSQL's texts have no NUL, and its driver says so with a ValueError.
+    if isinstance(error, ValueError) and "%00" not in request.get_full_path():
+        raise error
+    return 400, _NOT_RIGHT, _NOT_UNDERSTOOD
+
+
+def _database_failed(error: Error, site: AdminSite, request: HttpRequest) -> HttpResponse:
+    """Raises the error again if it is a fault of the code."""
+    if isinstance(error, IntegrityError | ProgrammingError | NotSupportedError):
+        raise error
+    if isinstance(error, DataError):
+        return _page(site, request, 400, _NOT_RIGHT, _NOT_UNDERSTOOD)
+    if is_timeout(error):
+        text = "This takes too long. Narrow your search: an id, a product, a shorter time."
+        return _page(site, request, 503, "Narrow your search", text)
+    log.error("the database can't be used: %s", type(error.__cause__ or error).__name__)
+    return _database_away()
+
+
+def _method_not_allowed() -> HttpResponse:
+    """Django's admin answers a PUT or DELETE as if it were a GET."""
+    text = "The console's pages are looked at (GET), and their forms are sent (POST)."
+    response = bare_page(405, "Not possible", text)
+    response.headers["Allow"] = ", ".join(_METHODS)
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW; its own page has inline styles, and talks to developers."""
+    text = (
+        "This form was not sent from a page that is still valid: cookies are off, or you have"
+        " logged in or out since. Nothing was changed. Go back, load the page again, and repeat it."
+    )
+    return _page(admin.site, request, 403, "Please repeat that", text)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: in the frame if the request was for the console."""
+    if not is_console(request.path_info):
+        return defaults.server_error(request)
+    text = "This is a fault of the console; it is in the server's log. Going on does no harm."
+    return bare_page(500, "Something went wrong", text)
+
+
+def _page(
+    site: AdminSite, request: HttpRequest, status: int, title: str, text: str
+) -> HttpResponse:
+    """In the whole frame, with the menu of this account."""
+    try:
+        frame = site.each_context(request) | {"title": title, "text": text}
+        return TemplateResponse(request, _TEMPLATE, frame, status=status).render()
+    except Error:
+        return _database_away()
+
+
+def _database_away() -> HttpResponse:
+    text = (
+        "The database can't be used now. Adds are still accepted if they go to a journal or a"
+        " stream. Try again in a moment; /readyz tells what is up."
+    )
+    return bare_page(503, "The database is away", text, retry_after_s=5)
+
+
+def bare_page(
+    status: int, title: str, text: str, *, retry_after_s: int | None = None
+) -> HttpResponse:
+    """In a frame without menu and account, which asks the database for nothing."""
+    frame = {"title": title, "text": text, "site_header": admin.site.site_header}
+    response = HttpResponse(render_to_string(_TEMPLATE, frame), status=status)
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response

@@ -1,0 +1,134 @@
+"""The console's frame: its pages beside Django's own, who may see them, and how failures look."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+
+from tracker.console.frame.failures import readable
+from tracker.console.frame.parameters import DeclaredAdmin
+
+View = Callable[..., HttpResponseBase]
+
+
+class Page(NamedTuple):
+    """A page that is not one of a model. `permission` is Django's: "app.codename"."""
+
+    route: str
+    name: str
+    title: str
+    permission: str | None  # None: all staff get to it, and it decides itself what they see.
+    view: View
+    in_menu: bool
+
+    def is_open_to(self, user: Any) -> bool:
+        return self.permission is None or user.has_perm(self.permission)
+
+    def address(self, request: HttpRequest) -> str:
+        """Of the page, for the menu.
+
+        The menu marks what the current address contains, which the first page's always is: hence
+        the question mark, everywhere else.
+        """
+        found = reverse(f"admin:{self.name}")
+        return found if self.route or request.path == found else f"{found}?"
+
+
+_pages: list[Page] = []
+
+
+def page(
+    route: str, *, name: str, title: str, permission: str | None, in_menu: bool = True
+) -> Callable[[View], View]:
+    """Make a view a page under /admin/, reversed as `admin:<name>`; "" is the console's first page.
+
+    Only logged-in staff with the permission get to the view; all others are refused before it.
+    """
+
+    def register(view: View) -> View:
+        _pages.append(Page(route, name, title, permission, view, in_menu))
+        return view
+
+    return register
+
+
+class ConsoleSite(admin.AdminSite):
+    """Django's admin site, with the console's pages in it and its failures made readable."""
+
+    site_header = site_title = "Cart Tracker"
+    index_title = "Operations console"
+    site_url = None  # There is no site to view: the tracker has no pages of its own.
+    enable_nav_sidebar = True
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        own = [path(each.route, self._page_view(each), name=each.name) for each in _pages]
+        # Theirs begin with an index, in whose place is our first page, and end with a catch-all.
+        return [*own, *super().get_urls()]
+
+    def _page_view(self, each: Page) -> View:
+        def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not each.is_open_to(request.user):
+                raise PermissionDenied
+            return each.view(request, *args, **kwargs)
+
+        guarded: View = self.admin_view(view)
+        return guarded
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Wrap Django's login check: its failures and those of the view become readable pages."""
+        return readable(super().admin_view(view, cacheable), self)
+
+    def register(
+        self, model_or_iterable: Any, admin_class: type[Any] | None = None, **options: Any
+    ) -> None:
+        """Register models; whatever their admin is, its list takes declared parameters alone."""
+        base = admin_class or admin.ModelAdmin
+        declared = type(base.__name__, (DeclaredAdmin, base), {"__module__": base.__module__})
+        super().register(model_or_iterable, declared, **options)
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """Refuse: no form of the console uses it, and Django's lists the rows of any relation."""
+        raise Http404
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return readable(super().login, self)(request, extra_context)
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The menu: first the console's own pages, as far as this account may see them."""
+        found = super().get_app_list(request, app_label)
+        if app_label is not None:  # One application's own page.
+            return found
+        pages: list[dict[str, Any]] = [
+            {
+                "name": each.title,
+                "object_name": each.name,
+                "admin_url": each.address(request),
+                "view_only": True,
+                "add_url": None,
+                "perms": {},
+            }
+            for each in _pages
+            if each.in_menu and each.is_open_to(request.user)
+        ]
+        return [*([_menu(pages)] if pages else []), *found]
+
+
+def _menu(pages: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": "Console",
+        "app_label": "console_pages",
+        "app_url": f"{reverse('admin:index')}?",
+        "models": pages,
+    }
+
+
+def render(
+    request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
+) -> TemplateResponse:
+    """A page in the console's frame."""
+    frame = admin.site.each_context(request) | {"title": title}
+    return TemplateResponse(request, template, frame | context, status=status)

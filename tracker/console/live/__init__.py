@@ -1,0 +1,4 @@
+"""The newest adds, every two seconds.
+
+May import: tracker, tracker.console.frame, tracker.rows
+"""

@@ -1,0 +1,208 @@
+"""Dead letters: the list, the page of one, and what is decided about them."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+
+from tracker.adds import Record
+from tracker.console.erasing import erasures
+from tracker.console.frame import audit
+from tracker.console.frame.links import cart_link
+from tracker.console.frame.site import page, render
+from tracker.console.lists import paging
+from tracker.console.lists.changelist import ReadOnlyAdmin
+from tracker.console.models import AuditEntry
+from tracker.intake import dead_letters as deadletters
+from tracker.intake.dead_letters import Result
+from tracker.intake.record import CorruptRecordError, load
+from tracker.models import DeadLetter
+from tracker.rows import erasure
+
+PERMISSION = "tracker.replay_deadletters"
+UNREADABLE = "can't be read"
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "error", "cart", "product_id")
+    keyset = ("-created_at", "-id")
+    change_list_template = "admin/console/dead_letters.html"
+    gone = "It was replayed, discarded or erased."
+
+    @admin.display(description="cart")
+    def cart(self, letter: DeadLetter) -> str:
+        record = record_of(letter)
+        return _cart_link(record.add.cart_id) if record else UNREADABLE
+
+    @admin.display(description="product id")
+    def product_id(self, letter: DeadLetter) -> str:
+        record = record_of(letter)
+        return record.add.product_id if record else UNREADABLE
+
+    def change_view(  # type: ignore[override]
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponseBase:
+        """The page of one: its record, its error, and what can be done about it."""
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
+            raise PermissionDenied
+        letter = self.get_object(request, object_id)
+        audit.record(request, AuditEntry.Action.OPENED, cart_id=cart_of(letter))
+        return _letter_page(request, letter)
+
+
+def record_of(letter: DeadLetter) -> Record | None:
+    """What was accepted; None if the line is not what was written."""
+    try:
+        return load(letter.record.encode())
+    except CorruptRecordError:
+        return None
+
+
+def cart_of(letter: DeadLetter) -> UUID | None:
+    record = record_of(letter)
+    return record.add.cart_id if record else None
+
+
+def pretty(letter: DeadLetter) -> str:
+    """The record for people: its JSON with a line for each member, or the line as it is.
+
+    What can't be seen is spelled out, as JSON does it: it may be the reason for the error.
+    """
+    text = letter.record
+    if record_of(letter) is not None:
+        text = json.dumps(json.loads(text.partition(" ")[2]), indent=2, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+
+
+# -- Decisions -------------------------------------------------------------------------------------
+_GONE = "There is no such dead letter any more: it was replayed, discarded or erased."
+
+Decision = Callable[[HttpRequest, DeadLetter], HttpResponseBase]
+
+
+def _decision(action: str, title: str) -> Callable[[Decision], Decision]:
+    """A page that only takes a POST, about one dead letter. Whoever opens it sees the letter."""
+
+    def register(decide: Decision) -> Decision:
+        def view(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
+            if request.method != "POST":
+                return HttpResponseRedirect(_address(letter_id))
+            letter = DeadLetter.objects.filter(pk=letter_id).first()
+            if letter is None:
+                raise Http404(_GONE)
+            return decide(request, letter)
+
+        route, name = f"deadletters/<uuid:letter_id>/{action}/", f"deadletter_{action}"
+        page(route, name=name, title=title, permission=PERMISSION, in_menu=False)(view)
+        return decide
+
+    return register
+
+
+@_decision("replay", "Replay a dead letter")
+def replay(request: HttpRequest, letter: DeadLetter) -> HttpResponseBase:
+    result = _replay(request, letter)
+    if result is Result.GONE:
+        raise Http404(_GONE)
+    if result is Result.REFUSED:
+        messages.error(request, "Refused again: the reason is below.")
+        return HttpResponseRedirect(_address(letter.pk))
+    messages.success(request, "Replayed.")
+    return HttpResponseRedirect(_list())
+
+
+@_decision("discard", "Discard a dead letter")
+def discard(request: HttpRequest, letter: DeadLetter) -> HttpResponseBase:
+    typed = request.POST.get("reason", "")
+    try:
+        reason = erasures.checked_reason(typed)
+    except ValueError as error:
+        return _letter_page(request, letter, reason=typed, problem=str(error))
+    with transaction.atomic():
+        if not deadletters.lock(letter):
+            raise Http404(_GONE)
+        audit.record(request, AuditEntry.Action.DISCARDED, cart_id=cart_of(letter), detail=reason)
+        DeadLetter.objects.filter(pk=letter.pk).delete()
+    messages.success(request, "Discarded.")
+    return HttpResponseRedirect(_list())
+
+
+@page(
+    "deadletters/replay/",
+    name="deadletters_replay",
+    title="Replay all dead letters",
+    permission=PERMISSION,
+    in_menu=False,
+)
+def replay_all(request: HttpRequest) -> HttpResponseBase:
+    """GET: how many there are. POST: each of them in a transaction of its own, the oldest first.
+
+    May be repeated, also after it died on its way: what is settled is gone by then.
+    """
+    if request.method != "POST":
+        count, exact = paging.estimated_count(DeadLetter.objects.all())
+        text, title = paging.count_text(count, exact=exact), "Replay all dead letters"
+        template = "admin/console/replay_all.html"
+        return render(request, template, title, count=count, count_text=text)
+    waiting = deadletters.oldest_first(DeadLetter.objects.all())
+    results = Counter(_replay(request, letter) for letter in waiting)
+    settled, refused = results[Result.SETTLED], results[Result.REFUSED]
+    level = messages.WARNING if refused else messages.SUCCESS
+    messages.add_message(request, level, f"{settled:,} replayed, {refused:,} refused again.")
+    return HttpResponseRedirect(_list())
+
+
+def _replay(request: HttpRequest, letter: DeadLetter) -> Result:
+    """As deadletters.replay, with its line on the audit log in the same transaction."""
+    with transaction.atomic():
+        result = deadletters.replay(letter)
+        if result is not Result.GONE:
+            action = AuditEntry.Action.REPLAYED
+            audit.record(request, action, cart_id=cart_of(letter), detail=result.value)
+    return result
+
+
+class Fact(NamedTuple):
+    """What the page of a letter says of its record."""
+
+    name: str
+    text: str
+
+
+def _letter_page(
+    request: HttpRequest, letter: DeadLetter, *, reason: str = "", problem: str = ""
+) -> HttpResponseBase:
+    record = record_of(letter)
+    facts = [] if record is None else list(_facts(record))
+    context: dict[str, Any] = {"letter": letter, "record": pretty(letter), "facts": facts}
+    context |= {"cart_id": cart_of(letter), "reason": reason, "problem": problem}
+    return render(request, "admin/console/dead_letter.html", "Dead letter", **context)
+
+
+def _facts(record: Record) -> list[Fact]:
+    accepted = erasure.moment(record.version or 0)
+    return [
+        Fact("Product id", record.add.product_id),
+        Fact("Accepted", f"{accepted:%Y-%m-%d %H:%M:%S} UTC"),
+    ]
+
+
+def _cart_link(cart_id: UUID) -> str:
+    """To whatever there is of the cart; its row may be gone, or may never have been."""
+    return cart_link(cart_id, reverse("admin:find", query={"q": str(cart_id)}))
+
+
+def _address(letter_id: UUID) -> str:
+    return reverse("admin:tracker_deadletter_change", args=[letter_id])
+
+
+def _list() -> str:
+    return reverse("admin:tracker_deadletter_changelist")

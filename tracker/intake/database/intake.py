@@ -1,0 +1,145 @@
+"""database:// : the row is committed before the reply."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from threading import Lock
+from urllib.parse import SplitResult
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from tracker.adds import Add, Record
+from tracker.intake.contract import Unavailable
+from tracker.intake.database.watchdog import watchdog
+from tracker.rows import merge as store
+from tracker.rows.errors import first_line
+
+log = logging.getLogger(__name__)
+
+# A kept connection that the database has closed meanwhile fails faster than this.
+STALE_WITHIN_S = 0.5
+# After an add that waited in vain, the next ones are refused at once for this long. They would wait
+# in vain as well, and those behind them, in the queue for a thread, for longer than R32 allows.
+PAUSE_S = 1
+
+
+class DatabaseIntake:
+    """Writes each add straight into its rows: a 200 survives whatever a commit survives.
+
+    The database orders concurrent adds of one item, by its own clock and its row locks (R22).
+    """
+
+    blocks = True
+    groups = False
+
+    def __init__(self, url: SplitResult) -> None:
+        if url.netloc or url.path.strip("/") or url.query:
+            raise ImproperlyConfigured(
+                "INTAKE_URL=database:// takes nothing after it: DATABASE_URL names the database."
+            )
+        self._paused_until = 0.0
+
+    def accept(self, *adds: Add) -> None:
+        """See Intake.accept. For each, one transaction; on PostgreSQL, one round trip."""
+        for add in adds:
+            self._accept(add)
+
+    def _accept(self, add: Add) -> None:
+        begin = time.monotonic()
+        if begin < self._paused_until:
+            raise Unavailable
+        kept = connection.connection is not None
+        try:
+            try:
+                _store(add)
+            except (DatabaseError, InterfaceError):
+                # The database was restarted since this connection was last used: try a new one.
+                # That the add may have been stored already does no harm. Not `retry`: that pauses,
+                # and this reply has no time to wait (R32).
+                if not kept or not _let_go() or time.monotonic() - begin > STALE_WITHIN_S:
+                    raise
+                _store(add)
+        except (DatabaseError, InterfaceError) as error:
+            # Whatever the reason, this reply may not promise anything.
+            _let_go()
+            if time.monotonic() - begin > STALE_WITHIN_S:
+                self._paused_until = time.monotonic() + PAUSE_S
+            log.warning("add not stored: %s", first_line(error))
+            raise Unavailable from error
+
+    def check(self) -> None:
+        """See Intake.check."""
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM tracker_item LIMIT 1")
+        except (DatabaseError, InterfaceError) as error:
+            _let_go()
+            raise Unavailable(first_line(error)) from error
+
+    def complaints(self) -> list[str]:
+        """See Intake.complaints: what a commit survives is the database's own affair."""
+        return []
+
+    def source(self) -> None:
+        """See Intake.source: every add is in its row already."""
+
+    def close(self) -> None:
+        """See Intake.close: nothing is left to do after a commit."""
+
+
+def _store(add: Add) -> None:
+    # What Django does between requests, and the storefront's short way does not: CONN_MAX_AGE.
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+    # Django would ask a kept connection for a sign of life first: a round trip on every reply.
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    connection.ensure_connection()
+    with _limit():
+        store.merge([Record(add, None)], timeout_ms=settings.STORE_TIMEOUT_S * 1000)
+
+
+def _limit() -> AbstractContextManager[None]:
+    if connection.vendor != "postgresql":
+        return _in_turn()
+    with connection.wrap_database_errors:
+        socket = connection.connection.fileno()
+    return watchdog().limit(socket, settings.STORE_TIMEOUT_S)
+
+
+def _let_go() -> bool:
+    """Drop this thread's connection; the next use makes a new one. Returns whether it could be."""
+    if connection.in_atomic_block:
+        return False
+    connection.close()
+    return True
+
+
+_writing = Lock()
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """For SQLite: this process's threads write one after the other.
+
+    It has one writer at a time, and those that wait ask again after ever longer pauses: under load,
+    one of sixteen asked in vain for all of STORE_TIMEOUT_S. Other processes still wait like that,
+    and what is left of the time after a turn came is all that is waited for them.
+    """
+    give_up_at = time.monotonic() + settings.STORE_TIMEOUT_S
+    if not _writing.acquire(timeout=settings.STORE_TIMEOUT_S):
+        raise OperationalError("database is locked by other threads of this process")
+    try:
+        _wait_for_others(max(0.0, give_up_at - time.monotonic()))
+        yield
+    finally:
+        _wait_for_others(settings.STORE_TIMEOUT_S)
+        _writing.release()
+
+
+def _wait_for_others(limit_s: float) -> None:
+    """For so long SQLite waits for locks on this thread's connection (sqlite.org, busy_timeout)."""
+    if connection.connection is not None:
+        connection.connection.execute(f"PRAGMA busy_timeout = {int(limit_s * 1000)}")

@@ -1,0 +1,170 @@
+"""The drain: what was accepted becomes rows, in batches; then it is forgotten.
+
+In this order, always: commit, then acknowledge. A drain that dies in between leaves records that
+another one merges a second time, which changes nothing (R22). So any number of drains may run, and
+may be killed, at any moment.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
+
+from django.db import DatabaseError, Error, connection, transaction
+
+from tracker import counters
+from tracker.adds import Record
+from tracker.intake.contract import Source, Unavailable
+from tracker.intake.record import dump
+from tracker.models import DeadLetter
+from tracker.retry import StoppedError, retry
+from tracker.rows import erasure
+from tracker.rows import merge as store
+from tracker.rows.errors import first_line, speaks_of_data
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BATCH_RECORDS = 1000
+BATCH_CHARACTERS = 1 << 20  # Of names and product ids, for one transaction.
+# After a batch that left nothing behind: what comes meanwhile shares the next transaction. Ten
+# records in one cost little more than one record.
+PAUSE_S = 0.05
+
+
+class Drain:
+    """Moves records from a source into the database until `stop` is set."""
+
+    def __init__(self, source: Source, stop: threading.Event) -> None:
+        self._source = source
+        self._stop = stop
+        self._more = False
+
+    def run(self) -> None:
+        """Until asked to stop. Returns after the batch that was begun."""
+        while not self._stop.is_set():
+            self.step()
+            if not self._more:
+                self._stop.wait(PAUSE_S)
+
+    def run_until_empty(self) -> int:
+        """Until nothing waits any more; returns how many records became rows.
+
+        Records that another drain has read and not acknowledged are waited for: it may be dead.
+        """
+        drained = 0
+        while not self._stop.is_set():
+            moved = self.step()
+            drained += moved
+            if not moved:
+                if self._is_empty():
+                    break
+                self._stop.wait(PAUSE_S)
+        return drained
+
+    def _is_empty(self) -> bool:
+        try:
+            return self._at_last(self._source.is_empty)
+        except StoppedError:
+            return True
+
+    def step(self) -> int:
+        """One batch: read, merge, acknowledge. Returns the number of records, 0 if none waited.
+
+        Waits as long as it takes while the source or the database can't be used, unless asked to
+        stop; what was read and not acknowledged is read again, then.
+        """
+        self._more = False
+        try:
+            batch = self._at_last(partial(self._source.read, BATCH_RECORDS))
+            if batch is None:
+                return 0
+            self._more = batch.more
+            begin = time.perf_counter()
+            for part in parts_of(batch.records, BATCH_CHARACTERS):
+                self._at_last(partial(merge_or_bury, part))
+            self._at_last(partial(self._source.acknowledge, batch))
+        except StoppedError:
+            return 0
+        _count_batch(len(batch.records), time.perf_counter() - begin)
+        return max(1, len(batch.records))
+
+    def _at_last(self, action: Callable[[], T]) -> T:
+        """Repeat the action until it succeeds. Raises StoppedError if asked to stop."""
+        return retry(action, errors=(Error, Unavailable), recover=_recover, stop=self._stop)
+
+
+def _count_batch(records: int, took_s: float) -> None:
+    counters.DRAINED.inc(records)
+    counters.BATCH_RECORDS.observe(records)
+    counters.BATCH_SECONDS.observe(took_s)
+    log.info("batch", extra={"records": records, "ms": round(took_s * 1000, 1)})
+
+
+def _recover(error: Exception) -> None:
+    log.warning("waiting: %s", first_line(error))
+    _drop_connection()
+
+
+def _drop_connection() -> None:
+    """Begin the next try with a new connection: this one may be what is broken."""
+    connection.close()
+
+
+def parts_of(records: Sequence[Record], max_characters: int) -> Iterator[list[Record]]:
+    """The same records in lists of so much text, or of one record that has more."""
+    part: list[Record] = []
+    room = max_characters
+    for record in records:
+        size = len(record.add.product_id) + len(record.add.name or "")
+        if part and size > room:
+            yield part
+            part, room = [], max_characters
+        part.append(record)
+        room -= size
+    if part:
+        yield part
+
+
+def merge_or_bury(records: Sequence[Record]) -> None:
+    """Merge all records but those that the database refuses for what they are.
+
+    A refused batch is split until the bad record is alone; that one goes to the dead letters, with
+    the reason. Raises django.db.Error for every other reason: nothing is buried for those.
+    """
+    try:
+        outcome = store.merge(records)
+    except (DatabaseError, ValueError) as error:
+        if not speaks_of_data(error):
+            raise
+        if len(records) == 1:
+            bury(records[0], error)
+            return
+        middle = len(records) // 2
+        merge_or_bury(records[:middle])
+        merge_or_bury(records[middle:])
+    else:
+        _count(outcome)
+
+
+def _count(outcome: store.Outcome) -> None:
+    for name, items in zip(outcome._fields, outcome, strict=True):
+        counters.MERGED.labels(name).inc(items)
+
+
+def bury(record: Record, error: Exception) -> None:
+    """Keep a record that can't be merged; once, however often. Raises django.db.Error.
+
+    What was accepted before its cart was erased is not kept, also if it was refused before that.
+    """
+    if record.version is None:
+        raise ValueError("only what has a version can wait")
+    with transaction.atomic():
+        if erasure.covers(record.add.cart_id, record.version):
+            return
+        DeadLetter.keep(dump(record.add, record.version).decode(), first_line(error))
+    counters.DEAD_LETTERED.inc()
+    log.error("a record went to the dead letters: %s", first_line(error))

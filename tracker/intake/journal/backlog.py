@@ -1,0 +1,69 @@
+"""What a journal holds, for its limits and for the gauges."""
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from tracker.intake.contract import Backlog
+from tracker.intake.journal.segments import Segment, sealed, segments
+
+# For one look, which a request may have to wait for. Beyond this, and until the next looks have
+# counted it, the number of records is an estimate: a backlog of gigabytes may wait for a worker.
+COUNT_BYTES = 16 << 20
+
+
+class JournalBacklog:
+    """Looks at a journal's segments, from outside of their writers and readers.
+
+    Every byte is read once, however often one looks.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._counted: dict[Path, tuple[int, int]] = {}  # Bytes looked at, records in them.
+
+    def look(self) -> Backlog:
+        """All that the segments hold, also what has become rows of those that still grow.
+
+        `oldest_age_s` is that of the oldest segment that its writer has left behind. The current
+        ones do not count: with little traffic they are old, and drained all the same.
+
+        Raises OSError.
+        """
+        found = segments(self._directory)
+        left = sealed(self._directory, found)
+        ages = [time.time_ns() - each.version for each in found if each.path in left]
+        sizes = _sizes(found)
+        return Backlog(
+            bytes=sum(sizes.values()),
+            oldest_age_s=max(ages, default=0) / 1e9,
+            records=self._count(sizes),
+        )
+
+    def _count(self, sizes: dict[Path, int]) -> int:
+        self._counted = {path: self._counted.get(path, (0, 0)) for path in sizes}
+        budget = COUNT_BYTES
+        for path, size in sizes.items():
+            looked_at, records = self._counted[path]
+            more = min(size - looked_at, budget)
+            if more > 0:
+                budget -= more
+                self._counted[path] = looked_at + more, records + _lines(path, looked_at, more)
+        looked_at = sum(bytes_ for bytes_, _ in self._counted.values())
+        records = sum(records for _, records in self._counted.values())
+        return records * sum(sizes.values()) // looked_at if looked_at else 0
+
+
+def _sizes(found: list[Segment]) -> dict[Path, int]:
+    sizes = {}
+    for each in found:
+        with suppress(FileNotFoundError):  # Drained meanwhile.
+            sizes[each.path] = each.path.stat().st_size
+    return sizes
+
+
+def _lines(path: Path, offset: int, length: int) -> int:
+    with suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
+        return os.pread(file.fileno(), length, offset).count(b"\n")
+    return 0

@@ -1,0 +1,95 @@
+"""The journal's files: one writer each, records as lines, oldest first by their names."""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracker.intake.journal.versions import taken_slots
+
+SUFFIX = ".log"
+CORRUPT_SUFFIX = ".corrupt"
+
+
+@dataclass(frozen=True, order=True)
+class Segment:
+    """One file, named after its first record's version and its writer's slot."""
+
+    version: int
+    slot: int
+    path: Path
+
+
+def segment_path(directory: Path, version: int, slot: int) -> Path:
+    return directory / f"{version:019d}-{slot:02d}{SUFFIX}"
+
+
+def segments(directory: Path) -> list[Segment]:
+    """All segments, oldest first. Other files are not looked at."""
+    found = []
+    for path in directory.glob(f"*{SUFFIX}"):
+        version, _, slot = path.stem.partition("-")
+        if version.isdigit() and slot.isdigit():
+            found.append(Segment(int(version), int(slot), path))
+    return sorted(found)
+
+
+def sealed(directory: Path, among: list[Segment]) -> set[Path]:
+    """Those that nobody writes to any more: their writer has ended, or has a newer one."""
+    newest = {each.slot: each.path for each in among}
+    running = taken_slots(directory)
+    return {
+        each.path for each in among if each.slot not in running or newest[each.slot] != each.path
+    }
+
+
+def claim(path: Path) -> int | None:
+    """Open a segment for reading, for us alone; None if another drain has it, or it is gone.
+
+    The claim ends with the process, or with the file's closing.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    if not path.exists():  # Drained and deleted by another between our open and our claim.
+        os.close(file)
+        return None
+    return file
+
+
+def complete_lines(file: int, offset: int, max_bytes: int) -> list[bytes]:
+    """The whole lines from an offset on, at least one if there is any, about `max_bytes` in all.
+
+    What follows the last newline is left: it is still being written, or was torn by a death.
+    """
+    while True:
+        data = os.pread(file, max_bytes, offset)
+        end = data.rfind(b"\n") + 1
+        if end or len(data) < max_bytes:
+            return data[:end].splitlines(keepends=True)
+        max_bytes *= 2
+
+
+def create(path: Path) -> int:
+    """A new segment to append to. Its name is as durable as what will be in it (fsync(2))."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    try:
+        _sync_directory(path.parent)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def _sync_directory(directory: Path) -> None:
+    file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

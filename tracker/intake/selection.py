@@ -1,0 +1,51 @@
+"""Which intake INTAKE_URL names."""
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+from tracker.intake.contract import Intake
+
+_KINDS = {
+    "database": "tracker.intake.database.intake.DatabaseIntake",
+    "journal": "tracker.intake.journal.intake.JournalIntake",
+    "valkey": "tracker.intake.stream.intake.StreamIntake",
+    "valkeys": "tracker.intake.stream.intake.StreamIntake",
+    "redis": "tracker.intake.stream.intake.StreamIntake",
+    "rediss": "tracker.intake.stream.intake.StreamIntake",
+}
+
+
+def intake_from_url(url: str) -> Intake:
+    """The intake for an INTAKE_URL. Makes and opens nothing yet.
+
+    Raises ImproperlyConfigured with one line that says what to do.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in _KINDS:
+        known = ", ".join(f"{kind}://" for kind in _KINDS)
+        raise ImproperlyConfigured(f"INTAKE_URL={url!r} is no intake. Use one of: {known}.")
+    module, _, name = _KINDS[parts.scheme].rpartition(".")
+    kind: type[Any] = getattr(import_module(module), name)
+    intake: Intake = kind(SplitResult(*parts))
+    return intake
+
+
+@cache
+def current_intake() -> Intake:
+    """This process's intake, made at the first call."""
+    return intake_from_url(settings.INTAKE_URL)
+
+
+def _forget(*, setting: str, **kwargs: object) -> None:
+    """A test that overrides INTAKE_URL gets the intake that it asks for."""
+    if setting == "INTAKE_URL":
+        current_intake.cache_clear()
+
+
+setting_changed.connect(_forget)

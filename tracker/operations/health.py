@@ -1,0 +1,53 @@
+"""Probes for load balancers and for whoever waits for a start."""
+
+from django.conf import settings
+from django.db import Error, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from tracker.intake.contract import Unavailable
+from tracker.intake.selection import current_intake
+from tracker.rows.errors import first_line
+
+
+@require_safe
+def livez(request: HttpRequest) -> HttpResponse:
+    """GET /livez: this process answers. Asks nothing of any other part."""
+    return HttpResponse("ok\n", content_type="text/plain", headers={"Cache-Control": "no-store"})
+
+
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """GET /readyz: 200 if this process can do its task now, else 503; and how each part is.
+
+    A storefront behind a journal is ready without the database: what it accepts can wait.
+    """
+    parts = {}
+    if settings.SERVES_STOREFRONT:
+        parts["intake"] = _intake()
+    if settings.SERVES_CONSOLE:
+        parts["database"] = _database()
+    needed = "intake" if settings.SERVES_STOREFRONT else "database"
+    return JsonResponse(
+        {"ready": parts[needed] == "ok", "parts": parts},
+        status=200 if parts[needed] == "ok" else 503,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _intake() -> str:
+    try:
+        current_intake().check()
+    except Unavailable as error:
+        return str(error) or "unavailable"
+    return "ok"
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error as error:
+        connection.close()
+        return first_line(error)
+    return "ok"

@@ -1,0 +1,62 @@
+"""What is counted, for Prometheus. One set of numbers for all processes of a `serve`.
+
+With PROMETHEUS_MULTIPROC_DIR set, as `serve` sets it, every process keeps its numbers in files that
+whichever of them is asked for /metrics adds up.
+"""
+
+from collections.abc import Iterator
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from tracker.counters import _PREFIX, REFUSED, CountedCollector, show_accepted
+from tracker.endpoint.problem import Problem, refused
+from tracker.intake.contract import Unavailable
+from tracker.intake.selection import current_intake
+
+
+def _count_refusal(*, problem: Problem, **kwargs: object) -> None:
+    for fault in problem.faults:
+        REFUSED.labels(fault.code).inc()
+
+
+refused.connect(_count_refusal)
+
+
+class _BacklogCollector(Collector):
+    """The backlog, looked at when it is asked for."""
+
+    def collect(self) -> Iterator[Metric]:
+        source = current_intake().source()
+        if source is None:
+            return
+        try:
+            backlog = source.backlog()
+        except Unavailable:
+            return  # Its absence is what /readyz tells.
+        finally:
+            source.close()
+        for name, value, text in (
+            (
+                "records",
+                backlog.records,
+                "Records that wait for the drain, or may soon be deleted.",
+            ),
+            ("bytes", backlog.bytes, "Bytes of the journal's segments."),
+            ("oldest_seconds", backlog.oldest_age_s, "Age of the oldest that waits."),
+        ):
+            yield GaugeMetricFamily(f"{_PREFIX}_backlog_{name}", text, value)
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """GET /metrics, in Prometheus' text format."""
+    show_accepted()
+    registry = CollectorRegistry()
+    registry.register(CountedCollector())
+    registry.register(_BacklogCollector())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

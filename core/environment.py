@@ -1,6 +1,6 @@
 """Readers for environment variables: typed, strict, and clear about what is wrong.
 
-Every reader raises `BadSetting`, whose text is one line that says what to do. An empty value
+Every reader raises `SettingError`, whose text is one line that says what to do. An empty value
 counts as not set, because that is what an unfilled line in a unit file or a compose file gives.
 """
 
@@ -24,7 +24,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _DATABASE_SCHEMES = {"sqlite", "postgres", "postgresql"}
 
 
-class BadSetting(ImproperlyConfigured):
+class SettingError(ImproperlyConfigured):
     """An environment variable has a value that can't be used; the text says which and why."""
 
 
@@ -39,7 +39,7 @@ def flag(name: str, *, default: bool = False) -> bool:
     if not value:
         return default
     if value.lower() not in _FLAGS:
-        raise BadSetting(f"{name}={value!r} is no switch: use 1 or 0.")
+        raise SettingError(f"{name}={value!r} is no switch: use 1 or 0.")
     return _FLAGS[value.lower()]
 
 
@@ -47,7 +47,7 @@ def whole_number(name: str, *, default: int, lowest: int = 0, highest: int) -> i
     """A decimal number from `lowest` to `highest`, both included."""
     value = text(name, str(default))
     if not (value.isascii() and value.isdigit() and lowest <= int(value) <= highest):
-        raise BadSetting(f"{name}={value!r} must be a whole number from {lowest} to {highest}.")
+        raise SettingError(f"{name}={value!r} must be a whole number from {lowest} to {highest}.")
     return int(value)
 
 
@@ -55,7 +55,7 @@ def choice(name: str, *, default: str, among: tuple[str, ...]) -> str:
     """One word of a fixed set."""
     value = text(name, default)
     if value not in among:
-        raise BadSetting(f"{name}={value!r} must be one of: {', '.join(among)}.")
+        raise SettingError(f"{name}={value!r} must be one of: {', '.join(among)}.")
     return value
 
 
@@ -75,12 +75,12 @@ def origins(name: str) -> frozenset[str]:
 
 def _origin(name: str, word: str) -> str:
     if word in ("*", "null"):
-        raise BadSetting(
+        raise SettingError(
             f"{name} may not contain {word!r}: it would let any page read a visitor's cart id. "
             "List each shop's origin."
         )
     if not _ORIGIN.fullmatch(word) or word.endswith(_DEFAULT_PORTS[urlsplit(word).scheme]):
-        raise BadSetting(
+        raise SettingError(
             f"{name}: {word!r} is no origin. Write it as the browser sends it: lower case, "
             "like https://shop.example or http://localhost:3000, no path, no default port."
         )
@@ -92,16 +92,16 @@ def database(name: str, default: str) -> dict[str, object]:
     url = text(name, default)
     scheme = urlsplit(url).scheme
     if scheme not in _DATABASE_SCHEMES:
-        raise BadSetting(
+        raise SettingError(
             f"{name}: {scheme or 'no scheme'!r} is not supported. "
             "Use sqlite:////absolute/path or postgres://user:password@host:5432/name."
         )
     try:
         config: dict[str, object] = environ.Env.db_url_config(url)
     except ValueError as error:
-        raise BadSetting(f"{name} can't be read as a URL: {error}.") from None
+        raise SettingError(f"{name} can't be read as a URL: {error}.") from None
     if not config.get("NAME"):
-        raise BadSetting(f"{name} names no database: put it after the last slash.")
+        raise SettingError(f"{name} names no database: put it after the last slash.")
     return config
 
 
@@ -114,7 +114,9 @@ def secret(name: str, make: Callable[[], str], keep_in: Path) -> str:
             _make_once(keep_in, make())
         return keep_in.read_text().strip()
     except OSError as error:
-        raise BadSetting(f"{name} is not set, and none can be kept in {keep_in}: {error}") from None
+        raise SettingError(
+            f"{name} is not set, and none can be kept in {keep_in}: {error}"
+        ) from None
 
 
 def directory(name: str, default: Path) -> Path:
@@ -123,7 +125,7 @@ def directory(name: str, default: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadSetting(f"{name}: {path} can't be made: {error.strerror}.") from None
+        raise SettingError(f"{name}: {path} can't be made: {error.strerror}.") from None
     return path
 
 

@@ -23,7 +23,7 @@ def check_intake(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_promise(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Looks at the part behind the intake, as it runs."""
     try:
-        complaints = intake_from_url(settings.SERVED_INTAKE_URL).complaints()
+        complaints = intake_from_url(settings.SERVED_INTAKE_URL).warnings()
     except ImproperlyConfigured:
         return []  # tracker.E006 says so.
     return [checks.Warning(each, id="tracker.W002") for each in complaints]

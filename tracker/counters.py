@@ -49,7 +49,7 @@ _BUCKETS = [_BUCKET_COUNTER.labels(label) for label in _LABELS]
 _SUM = Counter(f"{_ACCEPT_SECONDS}_sum", _ACCEPT_HELP)
 
 
-class _Tally:
+class _ThreadCounts:
     """What one thread has accepted: how many in each bucket of the histogram, and their seconds."""
 
     def __init__(self) -> None:
@@ -73,11 +73,11 @@ class _OfThread(threading.local):
     """A thread writes to its own tally alone, so that no request needs a lock."""
 
     def __init__(self) -> None:
-        self.tally = _Tally()
+        self.tally = _ThreadCounts()
         _tallies.append(self.tally)
 
 
-_tallies: list[_Tally] = []
+_tallies: list[_ThreadCounts] = []
 _mine = _OfThread()
 _showing = threading.Lock()
 _show_at = 0.0

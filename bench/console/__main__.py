@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all figures to this file, too")
     given = parser.parse_args()
     sizes = sorted(set(given.items))
-    _require_room(sum(sizes))
+    _require_capacity(sum(sizes))
     with ExitStack() as stack:
         databases = _databases(sizes, stack)
         rows = _measure(databases, given.rounds)
@@ -211,7 +211,7 @@ def _cells(row: Row) -> list[str]:
     return [*cells, row.verdict]
 
 
-def _require_room(items: int) -> None:
+def _require_capacity(items: int) -> None:
     directory = tempfile.gettempdir()
     free, needed = shutil.disk_usage(directory).free, SERVER_BYTES + ITEM_BYTES * items
     if free < needed:

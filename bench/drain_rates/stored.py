@@ -39,7 +39,7 @@ def measure_stored(*, quick: bool) -> dict[str, list[Case]]:
     what a server that is always busy does most of the time, if its checkpoints are rare.
     """
     sizes = STORED[:-1] if quick else STORED
-    _require_room(sum(SERVER_BYTES + ITEM_BYTES * size for size in sizes))
+    _require_capacity(sum(SERVER_BYTES + ITEM_BYTES * size for size in sizes))
     after, under_way = ([Case("PostgreSQL", size) for size in sizes] for _ in range(2))
     with ExitStack() as stack:
         servers = {}
@@ -104,7 +104,7 @@ def _show_stored(when: str, records: int, cases: list[Case]) -> None:
     show(f"{title}; time, then CPU, in µs an item", columns, rows)
 
 
-def _require_room(needed: int) -> None:
+def _require_capacity(needed: int) -> None:
     directory = tempfile.gettempdir()
     free = shutil.disk_usage(directory).free
     say(f"needs about {needed / 1e9:.1f} GB in {directory}; free are {free / 1e9:.1f} GB")

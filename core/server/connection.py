@@ -18,7 +18,7 @@ KEEP_ALIVE_S = 75
 WRITE_TIMEOUT_S = 30
 # For how long a client may go on sending after its last response. Hanging up at once would reset the
 # connection, and a client in the middle of its body would never see why it was refused.
-LINGER_S = 2
+LAST_READ_S = 2
 MAX_PIPELINED = 16
 
 
@@ -43,8 +43,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_busy",
-        "_deaf",
         "_host",
+        "_ignores_input",
         "_keep_alive",
         "_pending",
         "_reader",
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._host = host
         self._pending: deque[tuple[Environ, bool]] = deque()  # Complete, waiting for their turn.
         self._busy = False  # The application is at work on a thread.
-        self._deaf = False  # What still comes is not looked at: this connection is ending.
+        self._ignores_input = False  # What still comes is not looked at: this connection is ending.
         self._keep_alive = True
         self._writable = asyncio.Event()
         self._writable.set()
@@ -88,19 +88,19 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._host.connections.discard(self)
-        self._deaf = True
+        self._ignores_input = True
         self._pending.clear()
         self._writable.set()  # A thread that waits to send must find out.
 
     def data_received(self, data: bytes) -> None:
-        if not self._deaf:
+        if not self._ignores_input:
             self._reader.feed(data)
 
     def eof_received(self) -> bool:
         """The client sends no more, but may still be reading: it gets its answers first."""
-        if not self._deaf and self._reader.environ is not None:
+        if not self._ignores_input and self._reader.environ is not None:
             self._fail(body_incomplete() if self._reader.in_body else MALFORMED)
-        self._deaf = True
+        self._ignores_input = True
         self._keep_alive &= bool(self._pending)
         return self._busy or bool(self._pending)
 
@@ -120,7 +120,7 @@ class Connection(asyncio.Protocol):
         """The deadline has passed for what this connection was waiting for."""
         if not self._writable.is_set() or self.transport.is_closing():
             self.transport.abort()  # It does not even read what it is owed.
-        elif self._deaf or self.idle:
+        elif self._ignores_input or self.idle:
             self.transport.close()
         else:
             self._fail(body_timeout() if self._reader.in_body else HEAD_TIMEOUT)
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
     # -- Turns: answers go out in the order of the requests (RFC 9112, section 9.3.2) --------------
 
     def _take_turn(self, environ: Environ, keep_alive: bool) -> None:
-        self._deaf = not keep_alive
+        self._ignores_input = not keep_alive
         if not self._busy and not self._pending and self._writable.is_set():
             self._run(environ, keep_alive)
             return
@@ -153,9 +153,9 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _run(self, environ: Environ, keep_alive: bool) -> None:
-        last = (self._deaf or self._host.stopping) and not self._pending
+        last = (self._ignores_input or self._host.stopping) and not self._pending
         self._keep_alive = keep_alive and not last
-        self._deaf |= last
+        self._ignores_input |= last
         self._busy = True
         if self._writable.is_set():
             self.deadline = float("inf")
@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
             self._await_more()
         if not self._keep_alive:
             self._pending.clear()
-            self._linger()
+            self._close_after_reading()
         elif self._pending:
             # Not at once: hundreds of requests that never wait would nest as deep.
             self._host.loop.call_soon(self._take_next)
@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
         """
         environ, in_body = self._reader.environ, self._reader.in_body
         self._reader.environ = None
-        self._deaf = True
+        self._ignores_input = True
         if in_body and environ is not None and is_items(environ["PATH_INFO"]):
             # Without a length, the application reads the input itself, and sees its own error.
             environ.pop("CONTENT_LENGTH", None)
@@ -204,12 +204,12 @@ class Connection(asyncio.Protocol):
             self._keep_alive &= bool(self._pending)  # Ends after the answers that are owed.
         else:
             self._write_problem(problem)
-            self._linger()
+            self._close_after_reading()
 
-    def _linger(self) -> None:
+    def _close_after_reading(self) -> None:
         """End the connection, so that the last answer arrives at a client that is still sending."""
-        self._deaf = True
-        self.deadline = self._host.now + LINGER_S
+        self._ignores_input = True
+        self.deadline = self._host.now + LAST_READ_S
         if self.transport.is_closing():
             return
         if self.transport.can_write_eof():

@@ -19,7 +19,7 @@ MAX_HEAD_BYTES = 32_768
 _CACHED_HEADER_NAMES = 512
 
 
-class StopParsing(Exception):
+class StopParsingError(Exception):
     """Raised inside the parser's callbacks: the rest of what came is not looked at."""
 
 
@@ -94,7 +94,7 @@ class RequestReader:
         except httptools.HttpParserUpgrade as upgrade:
             return data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError as error:
-            if not isinstance(error.__context__, StopParsing):
+            if not isinstance(error.__context__, StopParsingError):
                 raise
         except httptools.HttpParserError:
             self._on_fault(MALFORMED)
@@ -161,7 +161,7 @@ class RequestReader:
         self.environ, self.in_body = None, False
         self._on_request(environ, keep_alive)
         if not keep_alive:
-            raise StopParsing
+            raise StopParsingError
 
     def _read_on(self, data: bytes) -> None:
         """Read the body of a request that asks for another protocol, and gets none.
@@ -187,7 +187,7 @@ class RequestReader:
 
     def _arriving(self) -> Environ:
         if self.environ is None:  # Never: llhttp calls back in order.
-            raise StopParsing
+            raise StopParsingError
         return self.environ
 
     def _count_head(self, size: int) -> None:
@@ -197,7 +197,7 @@ class RequestReader:
 
     def _fail(self, problem: Problem) -> None:
         self._on_fault(problem)
-        raise StopParsing
+        raise StopParsingError
 
 
 class FailedBody(BytesIO):

@@ -28,16 +28,18 @@ def lead(client: Client) -> Client:
     return log_in(client, "lead", "Support lead")
 
 
-def bury(product_id: str = "sku", *, cart_id: UUID = CART, **members: Any) -> DeadLetter:
+def refused_letter(product_id: str = "sku", *, cart_id: UUID = CART, **members: Any) -> DeadLetter:
     """A record that is good now, as if the reason for its error were gone."""
     known = set(DeadLetter.objects.values_list("pk", flat=True))
-    drain.bury(Record(Add(cart_id, product_id, **members), NOON), ValueError("it was too long"))
+    drain.dead_letter(
+        Record(Add(cart_id, product_id, **members), NOON), ValueError("it was too long")
+    )
     return DeadLetter.objects.exclude(pk__in=known).get()
 
 
-def bury_bad(product_id: str = "bad") -> DeadLetter:
+def bad_letter(product_id: str = "bad") -> DeadLetter:
     """One that is refused again."""
-    return bury(product_id, price=-1)
+    return refused_letter(product_id, price=-1)
 
 
 def page_of(letter: DeadLetter) -> str:
@@ -59,7 +61,7 @@ def logged() -> list[tuple[str, UUID | None, str]]:
 
 
 def test_the_list_says_what_each_is_about(lead: Client) -> None:
-    bury("sku-1")
+    refused_letter("sku-1")
     page = text(lead.get(LIST))
     assert "it was too long 6f0c2d38 sku-1" in page
     assert "1 dead letter" in page
@@ -77,7 +79,7 @@ def test_a_record_that_can_not_be_read_is_shown_as_such(lead: Client) -> None:
 
 
 def test_the_page_of_one_shows_the_record_and_its_error(lead: Client) -> None:
-    letter = bury("sku-1", name="Sôcks <b>", price=5)
+    letter = refused_letter("sku-1", name="Sôcks <b>", price=5)
     page = lead.get(page_of(letter)).content.decode()
     assert "&quot;n&quot;: &quot;Sôcks &lt;b&gt;&quot;" in page
     assert "it was too long" in page
@@ -87,12 +89,12 @@ def test_the_page_of_one_shows_the_record_and_its_error(lead: Client) -> None:
 
 def test_what_can_not_be_seen_in_a_record_is_spelled_out(lead: Client) -> None:
     """A text that runs from right to left would turn the JSON around it, too."""
-    page = lead.get(page_of(bury(name="\u202egnp.exe\0"))).content.decode()
+    page = lead.get(page_of(refused_letter(name="\u202egnp.exe\0"))).content.decode()
     assert r"\u202egnp.exe\u0000" in page
 
 
 def test_a_letter_that_is_gone_is_a_page_that_says_so(lead: Client) -> None:
-    letter = bury()
+    letter = refused_letter()
     DeadLetter.objects.all().delete()
     assert lead.get(page_of(letter)).status_code == 404
     assert lead.post(address("replay", letter)).status_code == 404
@@ -101,7 +103,7 @@ def test_a_letter_that_is_gone_is_a_page_that_says_so(lead: Client) -> None:
 
 
 def test_a_replay_makes_the_row(lead: Client) -> None:
-    letter = bury(price=5)
+    letter = refused_letter(price=5)
     assert "Replayed." in text(lead.post(address("replay", letter), follow=True))
     assert Item.objects.get().price == 5
     assert not DeadLetter.objects.exists()
@@ -109,7 +111,7 @@ def test_a_replay_makes_the_row(lead: Client) -> None:
 
 
 def test_what_is_refused_again_stays_with_its_new_error(lead: Client) -> None:
-    letter = bury_bad()
+    letter = bad_letter()
     page = text(lead.post(address("replay", letter), follow=True))
     assert "Refused again" in page
     assert "tracker_item_price_cents" in page
@@ -117,7 +119,7 @@ def test_what_is_refused_again_stays_with_its_new_error(lead: Client) -> None:
 
 
 def test_discarding_needs_a_reason(lead: Client) -> None:
-    letter = bury()
+    letter = refused_letter()
     for reason in ("", "no", "x" * 301):
         page = text(lead.post(address("discard", letter), {"reason": reason}))
         assert "Give a reason" in page
@@ -131,8 +133,8 @@ def test_discarding_needs_a_reason(lead: Client) -> None:
 
 def test_all_are_replayed_after_they_were_counted(lead: Client) -> None:
     for number in range(3):
-        bury(f"sku-{number}", cart_id=uuid4())
-    bury_bad()
+        refused_letter(f"sku-{number}", cart_id=uuid4())
+    bad_letter()
     assert "There are 4 dead letters" in text(lead.get(REPLAY_ALL))
     assert not Item.objects.exists()
     assert "3 replayed, 1 refused again" in text(lead.post(REPLAY_ALL, follow=True))
@@ -145,7 +147,7 @@ def test_a_replay_of_all_that_dies_keeps_what_it_has_done(
     lead: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is a transaction of its own, with its line on the audit log."""
-    letters = [bury(f"sku-{number}") for number in range(3)]
+    letters = [refused_letter(f"sku-{number}") for number in range(3)]
 
     def interrupted(chosen: Any) -> Any:
         yield from letters[:2]
@@ -164,7 +166,7 @@ def test_letters_are_read_in_batches_each_of_them_once(monkeypatch: pytest.Monke
     """Also those of one moment, and although they are deleted on the way."""
     monkeypatch.setattr(deadletters, "BATCH_LETTERS", 2)
     for number in range(7):
-        bury(f"sku-{number}")
+        refused_letter(f"sku-{number}")
     first = DeadLetter.objects.order_by("created_at").values_list("created_at", flat=True)[0]
     DeadLetter.objects.update(created_at=first)
     seen = []
@@ -176,14 +178,14 @@ def test_letters_are_read_in_batches_each_of_them_once(monkeypatch: pytest.Monke
 
 
 def test_what_somebody_else_has_settled_is_left_alone() -> None:
-    letter = bury()
+    letter = refused_letter()
     DeadLetter.objects.all().delete()
     assert deadletters.replay(letter) is deadletters.Result.GONE
     assert not Item.objects.exists()
 
 
 def test_opening_a_decision_decides_nothing(lead: Client) -> None:
-    letter = bury()
+    letter = refused_letter()
     for action in ("replay", "discard"):
         assert lead.get(address(action, letter))["Location"] == page_of(letter)
     assert DeadLetter.objects.exists()
@@ -191,7 +193,7 @@ def test_opening_a_decision_decides_nothing(lead: Client) -> None:
 
 
 def test_who_may_only_read_sees_them_and_decides_nothing(client: Client) -> None:
-    support, letter = log_in(client, "support", "Support"), bury()
+    support, letter = log_in(client, "support", "Support"), refused_letter()
     pages = support.get(LIST).content + support.get(page_of(letter)).content
     assert b"/replay/" not in pages
     assert b"/discard/" not in pages
@@ -203,7 +205,7 @@ def test_who_may_only_read_sees_them_and_decides_nothing(client: Client) -> None
 
 def test_a_form_from_elsewhere_decides_nothing() -> None:
     client = log_in(Client(enforce_csrf_checks=True), "lead", "Support lead")
-    letter = bury()
+    letter = refused_letter()
     for where in (REPLAY_ALL, address("replay", letter), address("discard", letter)):
         assert client.post(where, {"reason": "because"}).status_code == 403
     assert DeadLetter.objects.exists()

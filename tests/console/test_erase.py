@@ -61,7 +61,7 @@ def erase(client: Client, cart_id: UUID, **fields: str) -> str:
 
 def test_what_will_be_deleted_is_shown_and_nothing_is_deleted_by_looking(lead: Client) -> None:
     cart_id = fill()
-    drain.bury(old(cart_id), ValueError("refused"))
+    drain.dead_letter(old(cart_id), ValueError("refused"))
     audit.write("lead", AuditEntry.Action.SEARCHED, cart_id=cart_id, detail="Ms Doe")
     page = text(lead.get(page_of(cart_id)))
     assert "Items 3 Dead letters 1 Audit entries to be emptied 1" in page
@@ -84,7 +84,7 @@ def test_a_large_cart_is_not_counted_to_its_end(
 
 def test_a_confirmed_erasure_deletes_all_and_gives_a_receipt(lead: Client) -> None:
     cart_id, other = fill(name="Ms Doe's socks"), fill()
-    drain.bury(old(cart_id, name="Ms Doe"), ValueError("refused"))
+    drain.dead_letter(old(cart_id, name="Ms Doe"), ValueError("refused"))
     audit.write("lead", AuditEntry.Action.SEARCHED, cart_id=cart_id, detail="Ms Doe")
     page = erase(lead, cart_id, kind="other", words="ticket 4711")
     assert f"Cart {cart_id.hex[:8]} Erased by lead" in page
@@ -183,7 +183,9 @@ def test_a_cart_without_a_row_can_be_erased_too(lead: Client) -> None:
     assert not Cart.objects.exists()
 
 
-@pytest.mark.parametrize("step", [(erasure, "bury"), (erasure, "delete"), (audit, "scrub")])
+@pytest.mark.parametrize(
+    "step", [(erasure, "put_tombstone"), (erasure, "delete"), (audit, "scrub")]
+)
 def test_an_erasure_that_dies_on_its_way_is_on_the_record_and_can_be_repeated(
     lead: Client, step: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

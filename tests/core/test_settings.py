@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core import environment as env
-from core.environment import BadSetting
+from core.environment import SettingError
 from tests.support.live import ROOT
 
 pytestmark = pytest.mark.once
@@ -109,7 +109,7 @@ def test_an_origin_that_no_browser_sends_is_refused(
 ) -> None:
     """R34: it would silently match nothing, or anything."""
     monkeypatch.setenv("X", origin)
-    with pytest.raises(BadSetting, match="X"):
+    with pytest.raises(SettingError, match="X"):
         env.origins("X")
 
 

@@ -18,7 +18,7 @@ from tests.support.valkey import Valkey
 from tracker.adds import Add, Record
 from tracker.intake import dead_letters as deadletters
 from tracker.intake.contract import Source
-from tracker.intake.drain import Drain, bury, merge_or_bury
+from tracker.intake.drain import Drain, dead_letter, merge_or_dead_letter
 from tracker.intake.record import load
 from tracker.intake.selection import current_intake
 from tracker.models import NEVER, Cart, DeadLetter, Item, Tombstone
@@ -85,7 +85,7 @@ def test_a_second_delivery_does_not_bring_it_back(shop: Callable[..., None]) -> 
     died = source()
     batch = died.read(100)
     assert batch
-    merge_or_bury(batch.records)
+    merge_or_dead_letter(batch.records)
     died.close()
     assert erasure.erase(CART) == (1, 1, 0)
     drain()
@@ -114,7 +114,7 @@ def test_what_is_sent_afterwards_may_share_a_batch_with_what_waited(
     batch = reader.read(100)
     assert batch
     assert len(batch.records) == 3
-    merge_or_bury(batch.records)
+    merge_or_dead_letter(batch.records)
     reader.acknowledge(batch)
     reader.close()
     assert items() == [("a", None, 7)]
@@ -132,7 +132,7 @@ def test_a_bad_record_that_waits_becomes_no_dead_letter(shop: Callable[..., None
     assert batch
     bad = [Record(Add(CART, "a", "before", -1), record.version) for record in batch.records]
     erasure.erase(CART)
-    merge_or_bury(bad)
+    merge_or_dead_letter(bad)
     reader.close()
     assert not DeadLetter.objects.exists()
 
@@ -141,10 +141,10 @@ def test_a_bad_record_that_waits_becomes_no_dead_letter(shop: Callable[..., None
 def test_a_record_that_was_refused_before_is_not_kept_afterwards() -> None:
     """The drain has tried to merge it; the cart is erased; the drain comes to keep it aside."""
     erasure.erase(CART)
-    bury(old("a"), ValueError("refused"))
+    dead_letter(old("a"), ValueError("refused"))
     assert not DeadLetter.objects.exists()
     later = Record(Add(CART, "a", price=-1), time.time_ns() + MINUTE_NS)
-    bury(later, ValueError("refused"))
+    dead_letter(later, ValueError("refused"))
     assert DeadLetter.objects.count() == 1
 
 
@@ -156,7 +156,7 @@ def test_what_is_left_out_counts_as_unchanged() -> None:
 
 @pytest.mark.django_db
 def test_a_dead_letter_that_somebody_still_holds_makes_nothing() -> None:
-    bury(old("a"), ValueError("refused"))
+    dead_letter(old("a"), ValueError("refused"))
     letter = DeadLetter.objects.get()
     assert erasure.erase(CART) == (0, 0, 1)
     assert deadletters.replay(letter) is deadletters.Result.GONE
@@ -165,12 +165,12 @@ def test_a_dead_letter_that_somebody_still_holds_makes_nothing() -> None:
 
 @pytest.mark.django_db
 def test_a_dead_letter_that_comes_from_a_backup_is_settled_without_a_row() -> None:
-    bury(old("a"), ValueError("refused"))
+    dead_letter(old("a"), ValueError("refused"))
     letter = DeadLetter.objects.get()
     erasure.erase(CART)
     letter.save(force_insert=True)
     assert load(letter.record.encode()).add.cart_id == CART
-    assert deadletters.replay(letter) is deadletters.Result.SETTLED
+    assert deadletters.replay(letter) is deadletters.Result.REPLAYED
     assert not Cart.objects.exists()
     assert not DeadLetter.objects.exists()
 

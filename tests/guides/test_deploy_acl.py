@@ -57,7 +57,7 @@ def test_what_the_storefront_accepts_the_drain_takes(
     storefront, drain = opened(url("storefront", "ack=waitaof")), opened(url("drain"))
     for intake in (storefront, drain):
         intake.check()
-        assert intake.complaints() == []
+        assert intake.warnings() == []
     storefront.accept(add("sku-1"), add("sku-2"))
     reader = drain.source()
     assert reader.backlog().records == 2

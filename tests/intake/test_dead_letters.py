@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from tracker.adds import Add, Record
-from tracker.intake.drain import merge_or_bury
+from tracker.intake.drain import merge_or_dead_letter
 from tracker.models import DeadLetter, Item
 from tracker.rows import merge as store
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.django_db
 CART = UUID("6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10")
 
 
-def bury(*prices: int) -> None:
-    merge_or_bury([Record(Add(CART, f"sku{p}", price=p), 5) for p in prices])
+def dead_letter(*prices: int) -> None:
+    merge_or_dead_letter([Record(Add(CART, f"sku{p}", price=p), 5) for p in prices])
 
 
 def deadletters(*args: str) -> str:
@@ -28,13 +28,13 @@ def deadletters(*args: str) -> str:
 
 
 def test_they_are_listed_with_their_errors() -> None:
-    bury(-1, -2)
+    dead_letter(-1, -2)
     assert "2 dead letters" in deadletters()
     assert deadletters().count("tracker_item_price_cents") == 2
 
 
 def test_a_replay_after_a_repair_makes_the_row() -> None:
-    bury(-1)
+    dead_letter(-1)
     letter = DeadLetter.objects.get()
     letter.delete()
     DeadLetter.keep(mend(letter.record), "mended")
@@ -52,13 +52,13 @@ def mend(line: str) -> str:
 
 
 def test_what_is_still_bad_stays() -> None:
-    bury(-1, -2)
+    dead_letter(-1, -2)
     assert "0 replayed, 2 refused again" in deadletters("replay")
     assert DeadLetter.objects.count() == 2
 
 
 def test_a_replay_without_a_database_changes_nothing() -> None:
-    bury(-1)
+    dead_letter(-1)
     away = OperationalError("away")
     with mock.patch.object(store, "merge", side_effect=away), pytest.raises(OperationalError):
         deadletters("replay")
@@ -66,7 +66,7 @@ def test_a_replay_without_a_database_changes_nothing() -> None:
 
 
 def test_discarding_asks_to_be_sure_and_takes_only_those_named() -> None:
-    bury(-1, -2)
+    dead_letter(-1, -2)
     first = str(DeadLetter.objects.all()[0].id)
     with pytest.raises(CommandError, match="--yes"):
         deadletters("discard", first)

@@ -13,7 +13,7 @@ from django.db import DataError, IntegrityError, OperationalError, connection
 
 from tracker.adds import Add, Record
 from tracker.intake import drain as drain_module
-from tracker.intake.drain import Drain, merge_or_bury, parts_of
+from tracker.intake.drain import Drain, merge_or_dead_letter, parts_of
 from tracker.intake.journal.intake import JournalIntake
 from tracker.models import DeadLetter, Item
 from tracker.rows import merge as store
@@ -119,8 +119,8 @@ def test_bad_records_are_buried_and_all_others_merged() -> None:
         Record(add(f"sku-{number}", price=-1 if number in bad else 1), number + 1)
         for number in range(100)
     ]
-    merge_or_bury(records)
-    merge_or_bury(records)
+    merge_or_dead_letter(records)
+    merge_or_dead_letter(records)
     assert products() == {f"sku-{number}" for number in range(100) if number not in bad}
     assert DeadLetter.objects.count() == len(bad)
     assert "tracker_item_price_cents" in DeadLetter.objects.all()[0].error
@@ -130,7 +130,7 @@ def test_bad_records_are_buried_and_all_others_merged() -> None:
 @pytest.mark.postgresql
 def test_a_text_that_postgresql_refuses_is_buried() -> None:
     """R15, for a record that came by another way than the door."""
-    merge_or_bury([Record(add("good"), 1), Record(add("bad" + NUL), 2)])
+    merge_or_dead_letter([Record(add("good"), 1), Record(add("bad" + NUL), 2)])
     assert products() == {"good"}
     assert DeadLetter.objects.count() == 1
 
@@ -229,7 +229,7 @@ def test_what_comes_soon_after_a_batch_shares_the_next_one(journal: JournalIntak
     pauses: list[float] = []
     journal.accept(add("first"))
     with (
-        mock.patch.object(drain_module, "merge_or_bury", merge),
+        mock.patch.object(drain_module, "merge_or_dead_letter", merge),
         mock.patch.object(stop, "wait", pause),
     ):
         Drain(source, stop).run()

@@ -9,7 +9,7 @@ import pytest
 from msgspec import UNSET
 
 from tracker.adds import Add, Record
-from tracker.intake.drain import bury
+from tracker.intake.drain import dead_letter
 from tracker.models import Cart, DeadLetter, Item, Tombstone
 from tracker.rows import erasure
 from tracker.rows import merge as store
@@ -31,8 +31,8 @@ def new(cart_id: UUID, product_id: str = "a", **members: object) -> Record:
 def test_all_of_a_cart_is_gone_and_the_others_stay() -> None:
     cart_id, other = uuid4(), uuid4()
     store.merge([old(cart_id, f"p{number}") for number in range(2500)] + [old(other)])
-    bury(old(cart_id), ValueError("no row"))
-    bury(old(other), ValueError("no row"))
+    dead_letter(old(cart_id), ValueError("no row"))
+    dead_letter(old(other), ValueError("no row"))
     assert erasure.erase(cart_id) == (1, 2500, 1)
     assert [cart.id for cart in Cart.objects.all()] == [other]
     assert Item.objects.count() == DeadLetter.objects.count() == 1
@@ -88,7 +88,7 @@ def test_a_direct_write_starts_it_afresh() -> None:
 def test_an_add_during_the_erasure_keeps_nothing_of_before() -> None:
     cart_id = uuid4()
     store.merge([old(cart_id), old(cart_id, "b")])
-    version = erasure.bury(cart_id)
+    version = erasure.put_tombstone(cart_id)
     store.merge([new(cart_id, price=7)])
     assert erasure.delete(cart_id, until=version) == (0, 1, 0)
     item = Item.objects.get()

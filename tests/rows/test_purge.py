@@ -21,7 +21,7 @@ from tracker.adds import Add, Record
 from tracker.models import Cart, Item, Tombstone
 from tracker.rows import merge as store
 from tracker.rows import purge
-from tracker.rows.purge import BadAge, Purged, read_age
+from tracker.rows.purge import AgeError, Purged, read_age
 
 DAY_NS = 86_400 * 10**9
 on_a_database = pytest.mark.django_db
@@ -233,7 +233,7 @@ def test_ages_are_read(text: str, age: timedelta) -> None:
     ["", "90", "d", "0d", "-1d", "1.5d", "90 d", "9O d", "12m", "90D", "36501d", "999999w", "٣d"],
 )
 def test_what_is_no_age_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(BadAge, match=r"^'.*' is no age: [^\n]+$"):
+    with pytest.raises(AgeError, match=r"^'.*' is no age: [^\n]+$"):
         read_age(text)
 
 

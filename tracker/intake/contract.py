@@ -34,7 +34,7 @@ class Intake(Protocol):
         Raises ImproperlyConfigured if it never could: the part behind it may lose what it holds.
         """
 
-    def complaints(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """What makes the promise weaker than it reads, and what to do about it; one line each."""
 
     def source(self) -> "Source | None":

@@ -10,7 +10,7 @@ from tracker.intake.record import load
 from tracker.models import DeadLetter
 from tracker.rows import merge as store
 from tracker.rows.errors import first_line, speaks_of_data
-from tracker.rows.keyset import beyond
+from tracker.rows.keyset import rows_after
 
 BATCH_LETTERS = 100
 
@@ -18,7 +18,7 @@ BATCH_LETTERS = 100
 class Result(Enum):
     """What became of a dead letter that was tried once more."""
 
-    SETTLED = "replayed"  # In its row; or dropped, because its cart was erased since.
+    REPLAYED = "replayed"  # In its row; or dropped, because its cart was erased since.
     REFUSED = "refused again"
     GONE = "gone"  # Somebody else has replayed, discarded or erased it.
 
@@ -39,7 +39,7 @@ def replay(letter: DeadLetter) -> Result:
             raise
         DeadLetter.objects.filter(pk=letter.pk).update(error=first_line(error))
         return Result.REFUSED
-    return Result.SETTLED
+    return Result.REPLAYED
 
 
 def lock(letter: DeadLetter) -> bool:
@@ -57,4 +57,4 @@ def oldest_first(letters: QuerySet[DeadLetter]) -> Iterator[DeadLetter]:
     while batch := list(rest.order_by(*order)[:BATCH_LETTERS]):
         last = (batch[-1].created_at, batch[-1].pk)  # Now: a deleted one has no key any more.
         yield from batch
-        rest = letters.filter(beyond(order, last))
+        rest = letters.filter(rows_after(order, last))

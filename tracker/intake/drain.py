@@ -85,7 +85,7 @@ class Drain:
             self._more = batch.more
             begin = time.perf_counter()
             for part in parts_of(batch.records, BATCH_CHARACTERS):
-                self._at_last(partial(merge_or_bury, part))
+                self._at_last(partial(merge_or_dead_letter, part))
             self._at_last(partial(self._source.acknowledge, batch))
         except StoppedError:
             return 0
@@ -129,7 +129,7 @@ def parts_of(records: Sequence[Record], max_characters: int) -> Iterator[list[Re
         yield part
 
 
-def merge_or_bury(records: Sequence[Record]) -> None:
+def merge_or_dead_letter(records: Sequence[Record]) -> None:
     """Merge all records but those that the database refuses for what they are.
 
     A refused batch is split until the bad record is alone; that one goes to the dead letters, with
@@ -141,11 +141,11 @@ def merge_or_bury(records: Sequence[Record]) -> None:
         if not speaks_of_data(error):
             raise
         if len(records) == 1:
-            bury(records[0], error)
+            dead_letter(records[0], error)
             return
         middle = len(records) // 2
-        merge_or_bury(records[:middle])
-        merge_or_bury(records[middle:])
+        merge_or_dead_letter(records[:middle])
+        merge_or_dead_letter(records[middle:])
     else:
         _count(outcome)
 
@@ -155,7 +155,7 @@ def _count(outcome: store.Outcome) -> None:
         counters.MERGED.labels(name).inc(items)
 
 
-def bury(record: Record, error: Exception) -> None:
+def dead_letter(record: Record, error: Exception) -> None:
     """Keep a record that can't be merged; once, however often. Raises django.db.Error.
 
     What was accepted before its cart was erased is not kept, also if it was refused before that.

@@ -35,10 +35,10 @@ def erase(cart_id: UUID) -> Receipt:
     Idempotent. What is accepted from now on makes the cart anew, with nothing of before in it.
     Raises django.db.Error; what is deleted by then stays deleted, and calling again goes on.
     """
-    return delete(cart_id, until=bury(cart_id))
+    return delete(cart_id, until=put_tombstone(cart_id))
 
 
-def bury(cart_id: UUID) -> int:
+def put_tombstone(cart_id: UUID) -> int:
     """Put the tombstone; no merge that has not seen it goes on afterwards. Returns its version.
 
     Raises django.db.Error.

@@ -6,13 +6,13 @@ from typing import Any
 from django.db.models import Q
 
 
-def beyond(names: Sequence[str], values: Sequence[Any], *, falling: bool = False) -> Q:
+def rows_after(names: Sequence[str], values: Sequence[Any], *, descending: bool = False) -> Q:
     """The rows behind one with these values, in the order by these columns, none of them NULL.
 
     `(a, b) > (x, y)`, in a form that both databases' and Django's conditions have: a >= x, which
     the index is entered with, and a > x or (a = x and b > y).
     """
-    compare = "lt" if falling else "gt"
+    compare = "lt" if descending else "gt"
     found = Q()
     for name, value in reversed(list(zip(names, values, strict=True))):
         strictly = Q(**{f"{name}__{compare}": value})

@@ -19,7 +19,7 @@ from django.db.models import Count, Sum
 
 from tracker.models import Cart
 from tracker.retry import retry
-from tracker.rows.keyset import beyond
+from tracker.rows.keyset import rows_after
 
 BATCH_CARTS = 1000
 # Carts of very many items make smaller batches.
@@ -51,16 +51,16 @@ class Purged(NamedTuple):
     items: int
 
 
-class BadAge(ValueError):
+class AgeError(ValueError):
     """A text that is no age; the error's text says in one line what would be."""
 
 
 def read_age(text: str) -> timedelta:
-    """ "12h", "90d" or "2w", from an hour to a hundred years. Raises BadAge."""
+    """ "12h", "90d" or "2w", from an hour to a hundred years. Raises AgeError."""
     found = _AGE.fullmatch(text.strip())
     age = int(found[1]) * _UNITS[found[2]] if found else timedelta()
     if not timedelta() < age <= _LONGEST:
-        raise BadAge(
+        raise AgeError(
             f"{text!r} is no age: use a whole number from 1 on with h, d or w for hours, days or"
             " weeks, like 90d (up to 36500d)."
         )
@@ -126,7 +126,7 @@ def _oldest(before: datetime, after: Cart | None, carts: int) -> list[Cart]:
     """
     found = Cart.objects.filter(updated_at__lt=before)
     if after:
-        found = found.filter(beyond(("updated_at", "id"), (after.updated_at, after.id)))
+        found = found.filter(rows_after(("updated_at", "id"), (after.updated_at, after.id)))
     batch: list[Cart] = []
     items = 0
     for cart in found.order_by("updated_at", "id")[:carts]:

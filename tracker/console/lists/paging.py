@@ -14,7 +14,7 @@ from django.db import connection, models
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 
-from tracker.rows.keyset import beyond
+from tracker.rows.keyset import rows_after
 
 COUNT_LIMIT = 10_000
 JOINED_COUNT_LIMIT = 1_000  # Each row is looked up in two tables: 10,000 took 80 ms.
@@ -31,7 +31,7 @@ class Page(NamedTuple):
 class Keyset:
     """An order by columns that an index has in the same order, the last of them unique.
 
-    `columns` are names as order_by takes them, all rising or all falling: ("-created_at", "-id").
+    `columns` are names as order_by takes them, all rising or all descending: ("-created_at", "-id").
     None of them is ever NULL. `is_sorted`: of rows that another index finds, a bounded number. Then
     this order must be sorted, and the planner is kept from walking through all rows in it, in the
     hope that the first ones come soon.
@@ -44,7 +44,7 @@ class Keyset:
             expression = Coalesce(F(first), F(first))
             self.order[0] = expression.desc() if columns[0].startswith("-") else expression.asc()
         self.names = [name.lstrip("-") for name in columns]
-        self.is_falling = columns[0].startswith("-")
+        self.is_descending = columns[0].startswith("-")
 
     def page(
         self, rows: QuerySet[Any], *, size: int, after: str | None = None, before: str | None = None
@@ -56,7 +56,9 @@ class Keyset:
         mark, backwards = before or after, bool(before)
         if mark:
             values = _read(mark, rows.model, self.names)
-            rows = rows.filter(beyond(self.names, values, falling=self.is_falling != backwards))
+            rows = rows.filter(
+                rows_after(self.names, values, descending=self.is_descending != backwards)
+            )
         rows = rows.order_by(*self.order)
         found = list((rows.reverse() if backwards else rows)[: size + 1])
         more, found = len(found) > size, found[:size]

@@ -154,7 +154,7 @@ def replay_all(request: HttpRequest) -> HttpResponseBase:
         return render(request, template, title, count=count, count_text=text)
     waiting = deadletters.oldest_first(DeadLetter.objects.all())
     results = Counter(_replay(request, letter) for letter in waiting)
-    settled, refused = results[Result.SETTLED], results[Result.REFUSED]
+    settled, refused = results[Result.REPLAYED], results[Result.REFUSED]
     level = messages.WARNING if refused else messages.SUCCESS
     messages.add_message(request, level, f"{settled:,} replayed, {refused:,} refused again.")
     return HttpResponseRedirect(_list())

@@ -79,7 +79,7 @@ class DatabaseIntake:
             _let_go()
             raise Unavailable(first_line(error)) from error
 
-    def complaints(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """See Intake.complaints: what a commit survives is the database's own affair."""
         return []
 

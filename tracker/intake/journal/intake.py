@@ -77,13 +77,13 @@ class JournalIntake:
         """See Intake.check."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            require_room(JournalBacklog(self.directory), self.directory, self.options)
+            require_capacity(JournalBacklog(self.directory), self.directory, self.options)
             if not os.access(self.directory, os.W_OK):
                 raise Unavailable(f"{self.directory} can't be written")
         except OSError as error:
             raise Unavailable(str(error)) from error
 
-    def complaints(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """See Intake.complaints."""
         directory = self.directory.resolve()
         kind = file_system(directory)
@@ -152,7 +152,7 @@ class Writer:
         at a time.
         """
         first = self._clock.next()
-        self._require_room(first)
+        self._require_capacity(first)
         lines = dump(adds[0], first)
         for add in adds[1:]:
             lines += dump(add, self._clock.next())
@@ -238,7 +238,7 @@ class Writer:
         except OSError:
             self.failed = True
 
-    def _require_room(self, version: int) -> None:
+    def _require_capacity(self, version: int) -> None:
         """Raises OSError when there is none; then the current segment is left, too.
 
         Otherwise it would never be deleted once drained, and never make the room that is missing.
@@ -247,7 +247,7 @@ class Writer:
         if now < self._room_until:
             return
         try:
-            require_room(self._backlog, self._directory, self._options)
+            require_capacity(self._backlog, self._directory, self._options)
         except OSError:
             if self._size:
                 self._rotate(version)
@@ -262,7 +262,7 @@ class Writer:
                 log.error("the journal could not be synced: %s", error)
 
 
-def require_room(backlog: JournalBacklog, directory: Path, options: Options) -> None:
+def require_capacity(backlog: JournalBacklog, directory: Path, options: Options) -> None:
     """Raises OSError when the backlog or the disk is at its limit."""
     if shutil.disk_usage(directory).free < options.min_free_mb << 20:
         raise OSError(f"less than {options.min_free_mb} MB are free for the journal")

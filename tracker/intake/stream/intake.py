@@ -99,11 +99,11 @@ class StreamIntake:
         """See Intake.check."""
         try:
             self._counted_at = 0.0
-            self._require_room(self._opened())
+            self._require_capacity(self._opened())
         except (*ERRORS, NotKeptError) as error:
             raise Unavailable(first_line(error)) from error
 
-    def complaints(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """See Intake.complaints."""
         try:
             nodes = {self._opened().node(stream) for stream in self.streams}
@@ -150,13 +150,13 @@ class StreamIntake:
         """
         server = self._opened()
         try:
-            self._require_room(server)
+            self._require_capacity(server)
             self._append(server, adds)
         except STALE:
             if time.monotonic() > until:
                 raise
             server.renew()
-            self._require_room(server)
+            self._require_capacity(server)
             self._append(server, adds)
 
     def _append(self, server: Server, adds: Sequence[Add]) -> None:
@@ -201,7 +201,7 @@ class StreamIntake:
             if copies < self._copies:
                 raise NotKeptError(f"on {copies} of {self._copies} disks or replicas in time")
 
-    def _require_room(self, server: Server) -> None:
+    def _require_capacity(self, server: Server) -> None:
         now = time.monotonic()
         if now - self._counted_at >= _ROOM_CHECKED_FOR_S:
             self._counted_at = now  # First, so that other threads do not count as well.

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         """Each on its own: merged and deleted in one transaction, or left with its new error."""
         letters_in_order = deadletters.oldest_first(letters)
         results = Counter(deadletters.replay(letter) for letter in letters_in_order)
-        replayed, refused = results[Result.SETTLED], results[Result.REFUSED]
+        replayed, refused = results[Result.REPLAYED], results[Result.REFUSED]
         self.stdout.write(f"{replayed} replayed, {refused} refused again")
 
     def _discard(self, letters: QuerySet[DeadLetter], *, sure: bool) -> None:

@@ -35,14 +35,14 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-class Complaint(Exception):
+class CheckError(Exception):
     """Something is wrong; the text says what, and what to do."""
 
 
 def _complaint(check: Callable[[], None]) -> str | None:
     try:
         check()
-    except Complaint as complaint:
+    except CheckError as complaint:
         return str(complaint)
     except Error as error:
         connection.close()
@@ -74,7 +74,7 @@ def _database_is_migrated() -> None:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
-        raise Complaint(f"{len(missing)} migrations are missing: run `manage.py migrate`.")
+        raise CheckError(f"{len(missing)} migrations are missing: run `manage.py migrate`.")
 
 
 def _clocks_agree() -> None:
@@ -84,7 +84,7 @@ def _clocks_agree() -> None:
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
         skew_s = float(cursor.fetchone()[0]) - time.time()
     if abs(skew_s) > MAX_CLOCK_SKEW_S:
-        raise Complaint(
+        raise CheckError(
             f"It is {skew_s:+.1f} s off. Versions from two clocks are compared when the intake is"
             " changed: synchronise both machines (NTP)."
         )
@@ -94,12 +94,12 @@ def _intake() -> None:
     try:
         intake_from_url(settings.SERVED_INTAKE_URL).check()
     except (Unavailable, ImproperlyConfigured) as error:
-        raise Complaint(str(error)) from None
+        raise CheckError(str(error)) from None
 
 
 def _promise_is_kept() -> None:
-    if complaints := intake_from_url(settings.SERVED_INTAKE_URL).complaints():
-        raise Complaint(" ".join(complaints))
+    if complaints := intake_from_url(settings.SERVED_INTAKE_URL).warnings():
+        raise CheckError(" ".join(complaints))
 
 
 def _is_drained() -> None:
@@ -109,12 +109,12 @@ def _is_drained() -> None:
     try:
         backlog = source.backlog()
     except Unavailable as error:
-        raise Complaint(str(error)) from None
+        raise CheckError(str(error)) from None
     finally:
         source.close()
     if backlog.oldest_age_s > 60:
         waiting = f"{backlog.records:,} records" if backlog.records else f"{backlog.bytes:,} bytes"
-        raise Complaint(
+        raise CheckError(
             f"{waiting} wait, the oldest for {backlog.oldest_age_s:.0f} s:"
             " is `manage.py drain` running, and what does its log say?"
         )
@@ -122,4 +122,4 @@ def _is_drained() -> None:
 
 def _disk_has_room() -> None:
     if shutil.disk_usage(settings.VAR_DIR).free < 256 << 20:
-        raise Complaint(f"Less than 256 MB are free below {settings.VAR_DIR}.")
+        raise CheckError(f"Less than 256 MB are free below {settings.VAR_DIR}.")

@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             before = timezone.now() - purge.read_age(options["older_than"])
-        except purge.BadAge as bad:
+        except purge.AgeError as bad:
             raise CommandError(f"--older-than: {bad}") from None
         try:
             due = purge.count(before)

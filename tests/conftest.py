@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -64,31 +65,33 @@ def postgres() -> Iterator[Postgres]:
 def empty_database(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Callable[[], str]:
-    """Makes the URL of a new database, with nothing in it, of the kind that this run is about."""
-
-    def make() -> str:
-        if environment.DATABASE == "postgresql":
-            name = f"live_{next(_numbers)}"
-            server = request.getfixturevalue("postgres")
-            server.execute(f"CREATE DATABASE {name}")
-            url = server.url(name)
-        else:
-            url = f"sqlite:///{tmp_path_factory.mktemp('live') / 'live.sqlite3'}"
-        return str(url)
-
-    return make
+    """Makes the URL of a new, empty database of the kind that this run is about."""
+    return lambda: _create(tmp_path_factory, request)
 
 
 @pytest.fixture(scope="session")
-def new_database(empty_database: Callable[[], str]) -> Callable[[], str]:
-    """Makes the URL of a new, migrated database of the kind that this run is about."""
+def new_database(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[], str]:
+    """Makes the URL of a new, migrated database: a copy of one that is migrated once."""
+    template = _create(tmp_path_factory, request)
+    migrate(template)
+    return lambda: _create(tmp_path_factory, request, template)
 
-    def make() -> str:
-        url = empty_database()
-        migrate(url)
-        return url
 
-    return make
+def _create(
+    paths: pytest.TempPathFactory, request: pytest.FixtureRequest, template: str = ""
+) -> str:
+    if environment.DATABASE == "postgresql":
+        name = f"live_{next(_numbers)}"
+        server: Postgres = request.getfixturevalue("postgres")
+        original = template.rpartition("/")[2] or "template1"
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {original}")
+        return server.url(name)
+    file = paths.mktemp("live") / "live.sqlite3"
+    if template:
+        shutil.copyfile(template.removeprefix("sqlite:///"), file)
+    return f"sqlite:///{file}"
 
 
 def migrate(url: str, *args: str, root: Path = ROOT) -> None:
@@ -118,11 +121,11 @@ def serve(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[
         server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live(
     tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]
 ) -> Iterator[Server]:
-    """One server for all tests of a module. `live.database_url` is its database."""
+    """One server for all tests that leave it as it was. `live.database_url` is its database."""
     url = new_database()
     var_dir = str(tmp_path_factory.mktemp("var"))
     server = Server(env={"DATABASE_URL": url, "INTAKE_URL": "database://", "VAR_DIR": var_dir})

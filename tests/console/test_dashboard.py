@@ -60,7 +60,7 @@ def some_record(chance: random.Random) -> Record:
     return add(at=at, cart_id=chance.choice(CARTS), product_id=chance.choice("abcdef"), price=price)
 
 
-@pytest.fixture(params=range(4))
+@pytest.fixture(params=range(2))
 def history(request: pytest.FixtureRequest) -> None:
     """Batches of adds of the last 65 days, some merged twice, and two carts erased."""
     chance = random.Random(request.param)
@@ -305,10 +305,6 @@ def test_links_need_the_permission_of_where_they_lead() -> None:
     assert "/admin/tracker/cart/" not in page
 
 
-def test_strangers_are_sent_to_the_login(client: Client) -> None:
-    assert client.get("/admin/?window=7d")["Location"].startswith("/admin/login/")
-
-
 def test_the_menu_marks_the_first_page_only_there(admin_client: Client) -> None:
     marked = re.compile(r'<tr class="model-dashboard current-model">')
     assert marked.search(text(admin_client))
@@ -374,9 +370,9 @@ def test_refusals_are_those_of_all_processes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    code = "import django; django.setup(); from tracker.counters import REFUSED; REFUSED"
-    for refusal, number in (("blank", 1), ("blank", 2), ("wrong_type", 4)):
-        line = f"{code}.labels({refusal!r}).inc({number})"
+    code = "import django; django.setup(); from tracker.counters import REFUSED"
+    for counted in ({"blank": 1}, {"blank": 2, "wrong_type": 4}):
+        line = code + "".join(f"; REFUSED.labels({each!r}).inc({n})" for each, n in counted.items())
         subprocess.run(
             [sys.executable, "-c", line],
             check=True,

@@ -47,18 +47,16 @@ def shop(serve: Callable[..., Server], new_database: Callable[[], str], tmp_path
     return Shop(server, url, python(url, code, VAR_DIR=str(tmp_path)))
 
 
-def test_the_button_sends_the_file_in_parts(shop: Shop) -> None:
+def test_the_button_sends_the_file_in_parts_and_a_client_that_goes_away_ends_it(
+    shop: Shop,
+) -> None:
+    """The second client reads nothing of 12 MB, so that the server waits for it half-way."""
     address, headers, body = shop.button("item")
     reply: Reply = shop.server.request("POST", address, body, headers)
     assert reply.status == 200
     assert reply.headers["Transfer-Encoding"] == "chunked"
     assert "attachment" in reply.headers["Content-Disposition"]
     assert len(read(reply.body)) == 3000
-
-
-def test_a_client_that_goes_away_ends_it(shop: Shop) -> None:
-    """It reads nothing of 12 MB, so that the server waits for it half-way."""
-    address, headers, body = shop.button("item")
     lines = [f"POST {address} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     with shop.server.connect() as connection:

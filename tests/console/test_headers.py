@@ -174,7 +174,6 @@ def test_the_consoles_address_needs_no_slash() -> None:
     assert Client().get("/admin").headers["Location"] == "/admin/"
 
 
-@pytest.mark.once
 def test_behind_tls_the_cookies_are_for_tls_alone(serve: Callable[..., Server]) -> None:
     live = serve(TRUSTED_PROXIES="1")
     reply = live.request("GET", "/admin/login/", headers={"X-Forwarded-Proto": "https"})
@@ -209,7 +208,6 @@ def test_a_session_ends_twelve_hours_after_the_login() -> None:
         assert client.get(reverse("admin:index")).status_code == 302
 
 
-@pytest.mark.once
 def test_production_sends_secure_cookies_and_hashes_passwords_as_django_does() -> None:
     code = (
         "from django.conf import settings as s;"
@@ -221,7 +219,6 @@ def test_production_sends_secure_cookies_and_hashes_passwords_as_django_does() -
     assert result.stdout.strip() == "True True True True True pbkdf2_sha256"
 
 
-@pytest.mark.once
 def test_the_policy_is_the_same_with_debug_and_the_toolbar(serve: Callable[..., Server]) -> None:
     live = serve(DEBUG="1")
     reply = live.request("GET", "/admin/login/")
@@ -230,7 +227,6 @@ def test_the_policy_is_the_same_with_debug_and_the_toolbar(serve: Callable[..., 
     assert Inline(reply.body.decode()).found == []
 
 
-@pytest.mark.once
 def test_the_toolbar_remembers_a_page_after_all_that_it_loads(serve: Callable[..., Server]) -> None:
     live = serve(DEBUG="1")
     page = live.request("GET", "/admin/login/").body.decode()

@@ -135,7 +135,7 @@ def test_searches_and_opened_carts_are_on_the_audit_log(admin_client: Client) ->
 def large_shop(db: None) -> None:
     """Enough rows that a planner which knows them would not read a table as a whole."""
     records = [
-        Record(Add(UUID(int=n // 6 * 7919 << 64 | n // 6), f"SKU-{n * 31 % 500}"), n * 10**9)
+        Record(Add(UUID(int=n // 2 * 7919 << 64 | n // 2), f"SKU-{n * 31 % 500}"), n * 10**9)
         for n in range(1, 12_001)
     ]
     for first in range(0, len(records), 2000):
@@ -162,25 +162,26 @@ LISTS = [
 
 @pytest.mark.postgresql
 @pytest.mark.usefixtures("large_shop")
-@pytest.mark.parametrize(("table", "query"), LISTS)
-def test_no_list_reads_a_table_as_a_whole(
-    table: str, query: dict[str, str], admin_client: Client
-) -> None:
-    address = reverse(f"admin:{table}_changelist")
-    first = admin_client.get(address, query)
-    with CaptureQueriesContext(connection) as captured:
-        admin_client.get(address, query)
-        if first.context["cl"].older:
-            admin_client.get(address + first.context["cl"].older)
-    reads = [each["sql"] for each in captured if "tracker_" in each["sql"]]
-    assert reads
-    for sql in reads:
-        if "COUNT(*)" in sql:  # Bounded: of a small table, all of it.
-            continue
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN {sql}")
-            plan = "\n".join(line for (line,) in cursor.fetchall())
-        assert "Seq Scan on tracker_" not in plan, f"{sql}\n{plan}"
+def test_no_list_reads_a_table_as_a_whole(admin_client: Client) -> None:
+    for table, query in LISTS:
+        address = reverse(f"admin:{table}_changelist")
+        first = admin_client.get(address, query)
+        with CaptureQueriesContext(connection) as captured:
+            admin_client.get(address, query)
+            if first.context["cl"].older:
+                admin_client.get(address + first.context["cl"].older)
+        reads = [each["sql"] for each in captured if "tracker_" in each["sql"]]
+        assert reads, (table, query)
+        for sql in reads:
+            if "COUNT(*)" not in sql:  # Bounded: of a small table, all of it.
+                plan = _plan(sql)
+                assert "Seq Scan on tracker_" not in plan, f"{sql}\n{plan}"
+
+
+def _plan(sql: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}")
+        return "\n".join(line for (line,) in cursor.fetchall())
 
 
 def test_a_list_costs_as_many_queries_whatever_it_holds(admin_client: Client, db: None) -> None:

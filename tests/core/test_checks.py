@@ -32,7 +32,9 @@ def test_the_settings_as_they_are_pass() -> None:
 
 
 def test_post_items_goes_through_these_layers_first(settings: Any) -> None:
-    """Access logs every request; CORS refuses before any work (R34) and gives errors their headers
+    """Each layer stands where it must.
+
+    Access logs every request; CORS refuses before any work (R34) and gives errors their headers
     (R33); the problem layer guards the form of all that comes from within (R31).
     """
     assert settings.MIDDLEWARE[:5] == STOREFRONT_LAYERS

@@ -1,7 +1,6 @@
 """The same application behind another WSGI server: nothing depends on our own."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,14 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.server.test_requests import CHUNKED, ITEM, chunk, code, head, post
-from tests.support.live import ROOT, Server, wait_for
+from tests.support.live import ROOT, Server, free_port, wait_for
 
 
 class Gunicorn(Server):
     def __init__(self, url: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         address = f"127.0.0.1:{self.port}"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "core.wsgi:application", "-b", address],

@@ -6,8 +6,6 @@ import pytest
 
 from tests.support.live import Server
 
-pytestmark = pytest.mark.once
-
 
 @pytest.mark.parametrize("env", [{"ROLE": "all"}, {"ROLE": "console"}, {"DEBUG": "1"}], ids=str)
 def test_it_leads_to_the_console(serve: Callable[..., Server], env: dict[str, str]) -> None:

@@ -8,7 +8,6 @@ import pytest
 from tests.console.test_headers import Inline, policy_of
 from tests.support.live import Server
 
-pytestmark = pytest.mark.once
 SNIPPET = "/cart-tracker.v1.js"
 POLICY = {
     "default-src": "'none'",

@@ -12,8 +12,6 @@ from core import environment as env
 from core.environment import SettingError
 from tests.support.live import ROOT
 
-pytestmark = pytest.mark.once
-
 PRODUCTION = {
     "SECRET_KEY": "an-example-of-fifty-characters-that-nobody-should-ever-use-0123456789",
     "ALLOWED_HOSTS": "tracker.example",

@@ -1,18 +1,16 @@
 """django-debug-toolbar: there with DEBUG, and in no other way."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
+from django.core.management import call_command
 
 from tests.core.test_settings import manage
 from tests.support.live import ROOT, Server, wait_for
 
-pytestmark = pytest.mark.once
 
-
-def test_a_post_is_in_the_toolbars_history(serve: Callable[..., Server]) -> None:
+def test_with_debug_it_is_there_with_the_demo_shop(serve: Callable[..., Server]) -> None:
+    """A POST is in its history; the start says where the shop is."""
     live = serve(DEBUG="1")
     assert live.add(product_id="seen-in-history").status == 200
     page = live.request("GET", "/admin/login/").body.decode()
@@ -21,12 +19,7 @@ def test_a_post_is_in_the_toolbars_history(serve: Callable[..., Server]) -> None
     history = live.request("GET", f"/__debug__/history_refresh/?request_id={store_id}")
     assert "/items" in history.body.decode()
     assert "seen-in-history" in history.body.decode()
-
-
-def test_the_start_says_where_the_demo_shop_is(serve: Callable[..., Server]) -> None:
-    live = serve(DEBUG="1")
-    wait_for(lambda: "/admin/" in live.printed())
-    assert f"http://127.0.0.1:{live.port}/demo/" in live.printed()
+    wait_for(lambda: f"http://127.0.0.1:{live.port}/demo/" in live.printed())
     assert live.request("GET", "/demo/").status == 200
 
 
@@ -48,7 +41,6 @@ def test_a_production_server_does_not_install_it() -> None:
     assert "debug-toolbar" not in (ROOT / "requirements-production.txt").read_text()
 
 
+@pytest.mark.django_db
 def test_the_migrations_are_in_step_with_the_models() -> None:
-    command = [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout
+    call_command("makemigrations", check_changes=True, dry_run=True)

@@ -12,7 +12,7 @@ from tests.support.browser import Complaints, Console
 from tests.support.shop import SHOP, add, debugging, send_a_bad_item, show_sql, switch_to_the_post
 
 pytest_plugins = ["tests.support.browser_fixtures"]
-pytestmark = [pytest.mark.browser, pytest.mark.once]
+pytestmark = [pytest.mark.browser]
 
 Visit = Callable[..., Page]
 TOOLBAR_FOLLOWS = "djdt-request-id"

@@ -22,7 +22,7 @@ from tracker.rows.times import from_us
 NOW = datetime(2026, 11, 23, 19, 30, tzinfo=UTC)
 NOW_NS = int(NOW.timestamp()) * 10**9
 HOUR_NS = 3600 * 10**9
-once = pytest.mark.once
+sqlite = pytest.mark.sqlite
 on_a_database = pytest.mark.django_db
 
 
@@ -47,25 +47,25 @@ def by_cart(found: list[Record]) -> dict[UUID, MadeCart]:
 
 
 # -- The adds --------------------------------------------------------------------------------------
-@once
+@sqlite
 def test_a_seed_makes_the_same_adds_and_another_seed_other_carts() -> None:
     assert made(2000) == made(2000)
     assert not by_cart(made(2000)).keys() & by_cart(made(2000, seed=2)).keys()
 
 
-@once
+@sqlite
 def test_another_now_changes_only_the_times() -> None:
     later = made(2000, now=NOW + timedelta(hours=11))
     assert Counter(record.add for record in later) == Counter(record.add for record in made(2000))
 
 
-@once
+@sqlite
 @pytest.mark.parametrize("items", [1, 2, 7, 1000])
 def test_there_are_as_many_items_as_asked_for(items: int) -> None:
     assert len({(add.cart_id, add.product_id) for add, _ in made(items)}) == items
 
 
-@once
+@sqlite
 def test_most_carts_are_small_and_one_of_many_is_huge() -> None:
     sizes = Counter(len(cart.products) for cart in by_cart(made(100_000)).values())
     assert sum(sizes.values()) * 0.99 < sum(sizes[size] for size in range(1, 13))
@@ -74,7 +74,7 @@ def test_most_carts_are_small_and_one_of_many_is_huge() -> None:
     assert max(len(cart.products) for cart in by_cart(made(10_000)).values()) < LARGEST_CART_ITEMS
 
 
-@once
+@sqlite
 def test_a_few_products_are_in_many_carts_and_most_in_few() -> None:
     carts = by_cart(made(20_000))
     products = Counter(product for cart in carts.values() for product in cart.products)
@@ -82,7 +82,7 @@ def test_a_few_products_are_in_many_carts_and_most_in_few() -> None:
     assert sum(1 for number in products.values() if number == 1) > len(products) / 3
 
 
-@once
+@sqlite
 @pytest.mark.parametrize("items", [300, 100_000])
 def test_times_are_in_order_and_not_in_the_future(items: int) -> None:
     versions = [version or 0 for _, version in made(items)]
@@ -91,7 +91,7 @@ def test_times_are_in_order_and_not_in_the_future(items: int) -> None:
     assert versions[-1] <= NOW_NS
 
 
-@once
+@sqlite
 @pytest.mark.parametrize("items", [300, 100_000])
 def test_some_carts_are_active_and_some_are_of_the_last_day(items: int) -> None:
     last = [max(cart.versions) for cart in by_cart(made(items)).values()]
@@ -100,14 +100,14 @@ def test_some_carts_are_active_and_some_are_of_the_last_day(items: int) -> None:
     assert 2 < active < recent < len(last) / 2
 
 
-@once
+@sqlite
 def test_evenings_are_busier_than_nights() -> None:
     carts = by_cart(made(20_000)).values()
     hours = Counter(from_us(min(cart.versions) // 1000).hour for cart in carts)
     assert hours[20] > 5 * hours[3] > 0
 
 
-@once
+@sqlite
 def test_some_members_are_not_sent_and_some_are_null() -> None:
     adds = [add for add, _ in made(5000)]
     for members in ([add.name for add in adds], [add.price for add in adds]):
@@ -116,7 +116,7 @@ def test_some_members_are_not_sent_and_some_are_null() -> None:
         assert sum(member in (UNSET, None) for member in members) < 0.12 * len(adds)
 
 
-@once
+@sqlite
 def test_some_items_are_added_again_and_some_of_them_at_a_lower_price() -> None:
     prices: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
     for add, _ in made(5000):
@@ -127,7 +127,7 @@ def test_some_items_are_added_again_and_some_of_them_at_a_lower_price() -> None:
     assert 100 < sum(later < first for first, later in known) < 500
 
 
-@once
+@sqlite
 def test_a_product_id_is_never_read_as_something_else() -> None:
     """Searches take neither a cart's id nor its code for a product id."""
     found = {add.product_id for add, _ in made(20_000)}

@@ -127,14 +127,6 @@ def test_a_body_that_is_not_json_is_refused(add: Callable[..., Any], body: bytes
     assert not Cart.objects.exists()
 
 
-@pytest.mark.parametrize("member", ["product_id", "name"])
-def test_a_null_character_is_refused(add: Callable[..., Any], member: str) -> None:
-    """R15"""
-    response = add(**{"product_id": "sku", member: "a\0b"})
-    faults = [(fault["pointer"], fault["code"]) for fault in response.json()["errors"]]
-    assert (response.status_code, faults) == (400, [(f"/{member}", "null_character")])
-
-
 @pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"a":', b"}")])
 def test_depth_never_makes_a_server_error(
     add: Callable[..., Any], brackets: tuple[bytes, bytes]

@@ -24,7 +24,7 @@ from tests.support.cross_site import (
 from tests.support.sites import Sites
 
 pytest_plugins = ["tests.support.browser_fixtures", "tests.support.site_fixtures"]
-pytestmark = [pytest.mark.browser, pytest.mark.once]
+pytestmark = pytest.mark.browser
 
 Open = Callable[..., Page]
 

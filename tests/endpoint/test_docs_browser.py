@@ -7,7 +7,7 @@ from tests.support.browser import Complaints
 from tests.support.live import Server
 
 pytest_plugins = ["tests.support.browser_fixtures"]
-pytestmark = [pytest.mark.browser, pytest.mark.once]
+pytestmark = [pytest.mark.browser]
 
 
 def test_the_viewer_shows_the_operations_and_asks_no_other_host(

@@ -5,15 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.support.guide import section
 from tests.test_house import MODULES
 from tracker.endpoint.error_codes import ErrorCode
 from tracker.endpoint.openapi import PATH
 from tracker.endpoint.problem import Problem
 
-pytestmark = pytest.mark.once
 DOCUMENT: dict[str, Any] = json.loads(PATH.read_bytes())
 
 

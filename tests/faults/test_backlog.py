@@ -87,7 +87,7 @@ def test_bad_records_are_buried_and_all_others_merged(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", ["journal", "valkey"])
+@pytest.mark.parametrize("kind", ["journal", pytest.param("valkey", marks=pytest.mark.slow)])
 def test_a_large_backlog_is_drained_in_little_memory(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

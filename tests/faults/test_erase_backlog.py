@@ -1,5 +1,6 @@
 """An erased cart against what waits: nothing that was accepted before brings it back."""
 
+import os
 import random
 import threading
 import time
@@ -244,14 +245,14 @@ class Storm:
 
     def _repeat(self, action: Callable[[], Any]) -> None:
         action()
-        self.begun.wait(10)
+        self.begun.wait(60)
         while not self.until.is_set():
             action()
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgresql
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(30 if os.environ.get("CI") else 6))
 def test_drains_at_work_do_not_keep_anything_of_before(seed: int) -> None:
     """And nobody's locks are in anybody's way: no error ends one of them."""
     chance, cart_id = random.Random(seed), uuid4()
@@ -260,14 +261,14 @@ def test_drains_at_work_do_not_keep_anything_of_before(seed: int) -> None:
         running = [pool.submit(storm.drain, seed + number) for number in (1000, 2000)]
         running.append(pool.submit(storm.add, seed))
         try:
-            storm.begun.wait(10)
+            storm.begun.wait(60)
             for _ in range(chance.randrange(6)):
                 store.merge(chance.choice(storm.batches))
             erasure.erase(cart_id)
         finally:
             storm.until.set()
         for each in running:
-            each.result(30)
+            each.result(60)
     erased = Tombstone.objects.get(cart_id=cart_id)
     at = erasure.moment(erased.version)
     for item in Item.objects.select_related("cart").filter(cart_id=cart_id):

@@ -13,8 +13,6 @@ from tests.support.streams import add, is_refused, read_all, read_until, waiting
 from tests.support.valkey import Valkey
 from tracker.intake.stream.intake import StreamIntake
 
-pytestmark = pytest.mark.once
-
 USERS = {
     words[1]: words[2:]
     for words in map(str.split, block("conf", "users.acl").splitlines())

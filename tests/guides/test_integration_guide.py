@@ -11,7 +11,7 @@ from contextlib import closing
 from hashlib import sha384
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
@@ -24,11 +24,10 @@ from tests.support.live import ROOT, Server
 from tracker.adds import MAX_NAME_CHARS, MAX_PRICE_CENTS, MAX_PRODUCT_ID_CHARS
 from tracker.endpoint.body import MAX_BODY_BYTES
 
-pytestmark = pytest.mark.once
 CART = "6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # A reader's machine has the language that its shop is written in; this one may have none of them.
-PHP = [found] if (found := shutil.which("php")) else []
+PHP = shutil.which("php")
 
 
 def address(server: Server) -> str:
@@ -76,7 +75,7 @@ def bash(script: str) -> str:
 
 def test_the_curl_example_adds_to_the_shops_cart(live: Server) -> None:
     assert json.loads(bash(example("sh", "cart_id=", address(live)))) == {"cart_id": CART}
-    assert items_of(CART, live) == [("sku-1", "Blue socks", 1299)]
+    assert ("sku-1", "Blue socks", 1299) in items_of(CART, live)
 
 
 def test_the_checks_before_going_live_tell_what_they_should(live: Server) -> None:
@@ -116,14 +115,15 @@ def test_the_python_example_sells_on_after_a_refusal(
     assert '"code":"blank"' in caplog.text
 
 
-@pytest.mark.parametrize("php", PHP)
-def test_the_php_example_adds_to_the_shops_cart(live: Server, php: str, tmp_path: Path) -> None:
-    """Only where there is a PHP, which nothing else here needs."""
-    cart_id = "0d9c8b7a-1c2d-4e3f-8a5b-6c7d8e9f0a1b"
-    (tmp_path / "page.php").write_text(example("php", "setcookie", address(live)))
-    visit = f"$_COOKIE['shop_cart'] = '{cart_id}'; $_POST['sku'] = 'sku-1'; require 'page.php';"
-    subprocess.run([php, "-r", visit], cwd=tmp_path, check=True)
-    assert items_of(cart_id, live) == [("sku-1", "Blue socks", 1299)]
+if PHP:
+
+    def test_the_php_example_adds_to_the_shops_cart(live: Server, tmp_path: Path) -> None:
+        """Only where there is a PHP, which nothing else here needs."""
+        cart_id = str(uuid4())
+        (tmp_path / "page.php").write_text(example("php", "setcookie", address(live)))
+        visit = f"$_COOKIE['shop_cart'] = '{cart_id}'; $_POST['sku'] = 'sku-1'; require 'page.php';"
+        subprocess.run([str(PHP), "-r", visit], cwd=tmp_path, check=True)
+        assert items_of(cart_id, live) == [("sku-1", "Blue socks", 1299)]
 
 
 def test_the_tag_with_a_hash_names_a_file_that_is_there() -> None:

@@ -10,7 +10,7 @@ from tests.support.guide import example
 from tests.support.sites import Sites
 
 pytest_plugins = ["tests.support.browser_fixtures", "tests.support.site_fixtures"]
-pytestmark = [pytest.mark.browser, pytest.mark.once]
+pytestmark = pytest.mark.browser
 SOCKS = "{product_id: 'sku-1', name: 'Blue socks', price: 1299}"
 BOOTS = "{product_id: 'sku-2', name: 'Boots', price: 8900}"
 OWN_NAME = "tracker.shop-a.test"

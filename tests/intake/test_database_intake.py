@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import psycopg2
 import pytest
 from django.db import connection
 
-from tests.conftest import migrate
-from tests.support.live import Server, wait_for
-from tests.support.postgres import Postgres
+from tests.support.live import IN_TIME_S, Server, wait_for
+from tests.support.parts import durable_postgres, new_shop
+from tracker.intake.database import intake as database
 
 CLIENTS, CARTS, PRODUCTS, ADDS = 16, 10, 20, 40
 
@@ -46,8 +47,12 @@ def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
-def test_clients_at_once_leave_what_was_accepted_last(live: Server) -> None:
+def test_clients_at_once_leave_what_was_accepted_last(
+    serve: Callable[..., Server], new_database: Callable[[], str]
+) -> None:
     """R20-R22: no 5xx, no deadlock; every item once, as the last accepted request for it says."""
+    url = new_database()
+    live = serve(DATABASE_URL=url)
     began: dict[tuple[str, str], list[tuple[float, float, Any]]] = {}
     statuses: list[int] = []
 
@@ -70,7 +75,7 @@ def test_clients_at_once_leave_what_was_accepted_last(live: Server) -> None:
     for thread in threads:
         thread.join()
     assert statuses == [200] * (CLIENTS * ADDS)
-    items = stored(live.database_url)  # type: ignore[attr-defined]
+    items = stored(url)
     assert items.keys() == began.keys()
     for key, requests in began.items():
         name, price = items[key]
@@ -80,100 +85,87 @@ def test_clients_at_once_leave_what_was_accepted_last(live: Server) -> None:
         assert price in [value for _, end, value in requests if end >= last_begin]
 
 
-@pytest.mark.once
-def test_clients_of_a_locked_file_are_all_answered_in_time(live: Server) -> None:
-    """R32: to wait for one's turn, and then for the other process, is not to wait twice."""
+@pytest.mark.sqlite
+@pytest.mark.django_db
+def test_the_wait_for_other_threads_is_part_of_the_wait_for_other_processes(settings: Any) -> None:
+    """R32: nobody waits for STORE_TIMEOUT_S twice."""
+    settings.STORE_TIMEOUT_S = 30
+    waited, held_s = threading.Event(), 0.2
+
+    def hold() -> None:
+        with database._writing:
+            waited.set()
+            time.sleep(held_s)
+
+    connection.ensure_connection()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(hold)
+        waited.wait()
+        with database._in_turn():
+            (left_ms,) = connection.connection.execute("PRAGMA busy_timeout").fetchone()
+    assert 0 <= left_ms < (30 - held_s / 2) * 1000
+
+
+@pytest.mark.sqlite
+def test_clients_of_a_locked_file_are_all_refused(live: Server) -> None:
+    """R32"""
     url = live.database_url.removeprefix("sqlite:///")  # type: ignore[attr-defined]
     other = sqlite3.connect(url, isolation_level=None)
-    took: list[tuple[int, bool]] = []
-
-    def client() -> None:
-        begin = time.monotonic()
-        status = live.add(product_id="locked").status
-        took.append((status, time.monotonic() - begin < 3))
-
-    threads = [threading.Timer(0.4 * number, client) for number in range(4)]  # None at once.
     other.execute("BEGIN IMMEDIATE")
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(4) as pool:
+            replies = list(pool.map(lambda _: live.add(product_id="locked"), range(4)))
     finally:
         other.close()
-    assert took == [(503, True)] * 4
+    assert [reply.status for reply in replies] == [503] * 4
     wait_for(lambda: live.add(product_id="free").status == 200)
 
 
 @pytest.mark.postgresql
 def test_a_stopped_database_is_answered_503_until_it_is_back(serve: Callable[..., Server]) -> None:
-    """R7, R32: within 3 s, with Retry-After and the cart's cookie; then no restart is needed."""
-    server = Postgres(durable=True)
-    server.execute("CREATE DATABASE shop")
-    url = server.url("shop")
-    migrate(url)
+    """R7, R32: with Retry-After and the cart's cookie; then no restart is needed."""
+    server, url = durable_postgres(), new_shop("stopped")
     live = serve(DATABASE_URL=url)
     assert live.add(product_id="before").status == 200
     server.stop()
-    begin = time.monotonic()
-    reply = live.add(product_id="meanwhile")
-    assert time.monotonic() - begin < 3
+    try:
+        begin = time.monotonic()
+        reply = live.add(product_id="meanwhile")
+        assert time.monotonic() - begin < IN_TIME_S
+    finally:
+        server.start()
     assert (reply.status, reply.headers["Retry-After"]) == (503, "2")
     assert reply.headers["Content-Type"] == "application/problem+json"
     assert reply.json()["errors"][0]["code"] == "unavailable"
     assert reply.headers["Set-Cookie"].startswith("cart_id=")
-    server.start()
     assert live.add(product_id="after").status == 200
     assert {product for _, product in stored(url)} == {"before", "after"}
-    server.remove()
 
 
 @pytest.mark.postgresql
-def test_a_frozen_database_is_answered_503_in_time(serve: Callable[..., Server]) -> None:
-    """R32: a server that accepts, and then says nothing."""
-    server = Postgres()
-    server.execute("CREATE DATABASE shop")
-    migrate(server.url("shop"))
-    live = serve(DATABASE_URL=server.url("shop"))
-    assert live.add(product_id="before").status == 200
-    server.freeze()
-    try:
-        begin = time.monotonic()
-        reply = live.add(product_id="meanwhile")
-        assert (reply.status, time.monotonic() - begin < 3) == (503, True)
-    finally:
-        server.thaw()
-    assert wait_for(lambda: live.add(product_id="after").status == 200)
-    server.remove()
-
-
-@pytest.mark.postgresql
-def test_many_clients_of_a_frozen_database_are_all_answered_in_time(
+def test_clients_of_a_frozen_database_are_all_answered_503_in_time(
     serve: Callable[..., Server],
 ) -> None:
-    """R32: also those that wait for a thread."""
-    server = Postgres()
-    migrate(server.url("postgres"))
-    live = serve("--threads", "2", DATABASE_URL=server.url("postgres"))
-    server.freeze()
-    took: list[float] = []
+    """R32: a server that accepts, and then says nothing; also those that wait for a thread."""
+    server = durable_postgres()
+    live = serve("--threads", "2", DATABASE_URL=new_shop("still"))
+    assert live.add(product_id="before").status == 200
 
-    def client() -> None:
+    def seconds(_: int) -> float:
         begin = time.monotonic()
-        assert live.add(product_id="a").status == 503
-        took.append(time.monotonic() - begin)
+        assert live.add(product_id="meanwhile").status == 503
+        return time.monotonic() - begin
 
-    threads = [threading.Thread(target=client) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    server.thaw()
-    server.remove()
-    assert len(took) == 20
-    assert max(took) < 3
+    server.freeze()
+    try:
+        with ThreadPoolExecutor(20) as pool:
+            assert max(pool.map(seconds, range(20))) < IN_TIME_S
+    finally:
+        server.thaw()
+    wait_for(lambda: live.add(product_id="after").status == 200)
 
 
+@pytest.mark.sqlite
 def test_a_database_that_was_never_migrated_is_answered_503(
     serve: Callable[..., Server], tmp_path: Path
 ) -> None:

@@ -3,13 +3,9 @@
 from uuid import UUID
 from zlib import crc32
 
-import pytest
-
 from tracker.adds import Add, Record
 from tracker.intake.record import load
 from tracker.intake.stream.entries import FIELD, record_of
-
-pytestmark = pytest.mark.once
 
 CART = UUID(int=7)
 

@@ -7,8 +7,6 @@ import pytest
 
 from tracker.retry import StoppedError, retry
 
-pytestmark = pytest.mark.once
-
 
 class BusyError(Exception):
     pass

@@ -26,7 +26,6 @@ from tests.support.valkey import TlsFront, Valkey
 from tracker.intake.contract import Unavailable
 from tracker.intake.stream.entries import place_of
 
-pytestmark = pytest.mark.once
 pytest_plugins = ["tests.support.stream_fixtures"]
 
 
@@ -110,10 +109,8 @@ def test_waitaof_counts_the_disk(
 def test_wait_counts_the_replicas(
     valkey: Valkey, start_valkey: Callable[..., Valkey], open_stream: OpenStream
 ) -> None:
-    begin = time.monotonic()
     with pytest.raises(Unavailable):
         open_stream("ack=wait:1").accept(add())
-    assert time.monotonic() - begin < 2
     replica = start_valkey(f"replicaof 127.0.0.1 {valkey.port}")
     wait_for(lambda: replica.execute("INFO", "replication")["master_link_status"] == "up")
     open_stream("ack=wait:1").accept(add())

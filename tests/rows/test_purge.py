@@ -213,7 +213,7 @@ def test_ctrl_c_says_how_far_it_got(monkeypatch: pytest.MonkeyPatch) -> None:
     assert purged("90d") == "1 carts with 0 items are deleted.\n"
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("text", "age"),
     [
@@ -227,7 +227,7 @@ def test_ages_are_read(text: str, age: timedelta) -> None:
     assert read_age(text) == age
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "text",
     ["", "90", "d", "0d", "-1d", "1.5d", "90 d", "9O d", "12m", "90D", "36501d", "999999w", "٣d"],

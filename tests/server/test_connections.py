@@ -9,8 +9,6 @@ import pytest
 from tests.server.test_requests import CHUNKED, ITEM, STYLES, code, head, post
 from tests.support.live import Reply, Server, read_reply
 
-pytestmark = pytest.mark.once
-
 CLOSE = "Connection: close"
 LIVEZ, LOGIN = head("GET /livez"), head("GET /admin/login/")
 
@@ -120,7 +118,7 @@ def test_http_1_0_keeps_the_connection_only_if_asked(
 
 
 def test_one_connection_serves_a_hundred_requests(live: Server) -> None:
-    client = HTTPConnection("127.0.0.1", live.port, timeout=10)
+    client = HTTPConnection("127.0.0.1", live.port, timeout=30)
     client.connect()
     used = client.sock
     for _ in range(100):
@@ -142,7 +140,7 @@ def test_a_body_may_come_in_any_pieces(live: Server) -> None:
 
 def test_a_static_file_comes_whole_and_once(live: Server) -> None:
     """The second time, a browser asks whether it has changed."""
-    client = HTTPConnection("127.0.0.1", live.port, timeout=10)
+    client = HTTPConnection("127.0.0.1", live.port, timeout=30)
     client.request("GET", STYLES)
     first = client.getresponse()
     assert first.read().rstrip().endswith(b"}")

@@ -16,9 +16,7 @@ import pytest
 
 from core.server.connection import BODY_TIMEOUT_S, HEAD_TIMEOUT_S
 from tests.server.test_requests import ITEM, code, head, post
-from tests.support.live import Server, read_reply, wait_for
-
-pytestmark = pytest.mark.once
+from tests.support.live import IN_TIME_S, Server, read_reply, wait_for
 
 MANY = 500
 LARGE_FILE = "/static/admin/js/vendor/xregexp/xregexp.js"
@@ -72,7 +70,7 @@ def test_a_thousand_slow_clients_hold_up_no_other(live: Server) -> None:
         finally:
             done.set()
     medians = f"{statistics.median(before):.4f} s before, {statistics.median(during):.4f} s during"
-    assert max(during) < 3, medians
+    assert max(during) < IN_TIME_S, medians
 
 
 def dribble(connections: list[socket.socket], done: Event, *, pause_s: float) -> None:
@@ -98,7 +96,7 @@ def test_what_does_not_arrive_in_time_is_refused(live: Server) -> None:
             pool.submit(dribble, [connection], done, pause_s=0.1)
         try:
             for connection in (in_head, in_body, chunked, after_another):
-                connection.settimeout(max(HEAD_TIMEOUT_S, BODY_TIMEOUT_S) + 3)
+                connection.settimeout(max(HEAD_TIMEOUT_S, BODY_TIMEOUT_S) + 30)
                 reply = read_reply(connection)
                 part = "body" if connection in (in_body, chunked) else "head"
                 assert (reply.status, code(reply)) == (408, f"{part}_timeout")
@@ -114,7 +112,7 @@ def test_clients_that_never_read_their_answers_hold_up_no_other(live: Server) ->
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
             connection.connect(("127.0.0.1", live.port))
             connection.sendall(head(f"GET {LARGE_FILE}") * 100)
-        assert max(seconds_per_add(live)) < 3
+        assert max(seconds_per_add(live)) < IN_TIME_S
 
 
 def flood(connection: socket.socket) -> None:

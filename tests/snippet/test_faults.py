@@ -12,7 +12,7 @@ from tests.support.shopper import RESET, TAG, Shopper, item
 from tests.support.sites import Sites
 
 pytest_plugins = ["tests.support.browser_fixtures", "tests.support.site_fixtures"]
-pytestmark = [pytest.mark.browser, pytest.mark.once]
+pytestmark = pytest.mark.browser
 
 Enter = Callable[..., Shopper]
 _TAKE_THE_LOCK = """new Promise((taken) => {

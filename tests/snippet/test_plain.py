@@ -12,7 +12,7 @@ from tests.support.shopper import TAG, Shopper, item
 from tests.support.sites import Sites, launched_for
 
 pytest_plugins = ["tests.support.browser_fixtures"]
-pytestmark = [pytest.mark.browser, pytest.mark.once]
+pytestmark = pytest.mark.browser
 
 SHOP = "http://shop.plain"
 

@@ -13,8 +13,6 @@ import pytest
 
 from tests.support.live import ROOT, Server
 
-pytestmark = pytest.mark.once
-
 PUBLIC = ROOT / "tracker" / "public"
 LIMIT_BYTES = 1536
 UNPACK: dict[str, Callable[[bytes], bytes]] = {

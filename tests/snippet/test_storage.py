@@ -11,7 +11,7 @@ from tests.support.shopper import RESET, TAG, WITH_CONSENT, Shopper, item
 from tests.support.sites import Sites
 
 pytest_plugins = ["tests.support.browser_fixtures", "tests.support.site_fixtures"]
-pytestmark = [pytest.mark.browser, pytest.mark.once]
+pytestmark = pytest.mark.browser
 
 FAILURES = "Failed to load resource|^request: POST"
 Enter = Callable[..., Shopper]

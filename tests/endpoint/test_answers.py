@@ -116,7 +116,7 @@ ANSWERS: dict[type[Exception], tuple[int, str]] = {
 @pytest.mark.usefixtures("debug_or_not")
 @pytest.mark.parametrize("error", ANSWERS)
 @pytest.mark.parametrize(
-    "where", ["tracker.endpoint.views.parse_add", "middleware.cart_id.json_body"]
+    "where", ["tracker.endpoint.views.parse_add", "tracker.endpoint.cart.json_body"]
 )
 def test_an_exception_is_a_problem_document(
     client: Client, where: str, error: type[Exception]

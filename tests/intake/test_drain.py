@@ -198,7 +198,7 @@ def test_a_read_ends_at_its_limit_of_bytes_and_says_that_more_waits(journal: Jou
     other.accept(add("other"))
     other.close()
     source = journal.source()
-    with mock.patch("tracker.intake.journal.intake.reader.READ_BYTES", 10_000):
+    with mock.patch("tracker.intake.journal.reader.READ_BYTES", 10_000):
         batch = source.read(1000)
         assert batch is not None
         assert (len(batch.records), batch.more) == (9 + 1, True)

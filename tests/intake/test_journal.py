@@ -302,7 +302,7 @@ def test_the_backlog_counts_each_byte_once_and_estimates_the_rest(
     """However large it is, a look reads no more than COUNT_BYTES."""
     journal, backlog = open_journal("sync=interval"), JournalBacklog(tmp_path)
     assert backlog.look() == Backlog(bytes=0, oldest_age_s=0, records=0)
-    with mock.patch("tracker.intake.journal.intake.backlog.COUNT_BYTES", 1000):
+    with mock.patch("tracker.intake.journal.backlog.COUNT_BYTES", 1000):
         for number in range(100):
             journal.accept(add(f"sku-{number:03d}"))
         held = journal_bytes(tmp_path)

@@ -71,7 +71,7 @@ def audited() -> list[str]:
 
 def python(url: str, code: str, **env: str) -> str:
     """Run this with what is here, in a process of its own, on that database; what it printed."""
-    begin = "import django; django.setup(); from tests.exports import *; "
+    begin = "import django; django.setup(); from tests.support.exports import *; "
     settings = {"DJANGO_SETTINGS_MODULE": "core.settings", "DATABASE_URL": url}
     command = [sys.executable, "-c", begin + code]
     done = subprocess.run(

@@ -131,7 +131,7 @@ def test_a_writer_whose_disk_fills_up_before_its_first_version_lives(small_disk:
     """R22: the file with the versions is mapped, and no write to a map can be refused."""
     code = (
         "import django; django.setup()\n"
-        "from pathlib import Path; from tracker.intake.versions import VersionClock\n"
+        "from pathlib import Path; from tracker.intake.journal.versions import VersionClock\n"
         f"clock = VersionClock(Path('{small_disk}'))\n"
         "input('ready\\n')\n"
         "clock.next()\n"

@@ -1,7 +1,6 @@
 """manage.py purge: carts without activity for long go with their items, and no others."""
 
 import io
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -173,7 +172,7 @@ def interrupted(purge_: Callable[[datetime], Iterator[purge.Purged]]) -> Any:
 
     def run(before: datetime) -> Iterator[purge.Purged]:
         yield next(purge_(before))
-        signal.raise_signal(signal.SIGINT)
+        raise KeyboardInterrupt
 
     return run
 

@@ -141,10 +141,15 @@ def _database() -> dict[str, Any]:
         "keepalives_interval": 2,
         "keepalives_count": 3,
     }
-    return config | {"OPTIONS": limits | options}
+    # Django's own backend, except that its migrations keep nobody waiting (docs/upgrading.md).
+    engine = "django_zero_downtime_migrations.backends.postgres"
+    return config | {"ENGINE": engine, "OPTIONS": limits | options}
 
 
 DATABASES = {"default": _database()}
+ZERO_DOWNTIME_MIGRATIONS_LOCK_TIMEOUT = "500ms"  # Less than deadlock_timeout and STORE_TIMEOUT_S.
+ZERO_DOWNTIME_MIGRATIONS_FLEXIBLE_STATEMENT_TIMEOUT = True  # No limit for building an index.
+ZERO_DOWNTIME_MIGRATIONS_IDEMPOTENT_SQL = True  # After a failure, skip what is done already.
 DATABASE_IS_GIVEN = bool(env.text("DATABASE_URL"))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

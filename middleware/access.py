@@ -1,4 +1,4 @@
-"""A name for every request, and one line in the log for each that was refused or failed."""
+"""An id for every request, and a log line for each that was refused or failed."""
 
 import itertools
 import logging
@@ -14,15 +14,14 @@ from tracker.endpoint.problem import request_refused
 
 log = logging.getLogger("access")
 
-
-# What a proxy or a client may call a request: nothing that could disturb a log or a header.
+# The ids that a proxy or a client may choose: nothing that could break a log or a header.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class AccessMiddleware:
-    """Outermost below /items. The request's id is the client's own, or a new one (X-Request-ID).
+    """The outermost layer of /items: X-Request-ID, the client's own or a new one, and the log.
 
-    The log never has a whole cart id or a body: who reads logs need not be able to touch carts.
+    No whole cart id and no body is logged: people who read logs must not get access to carts.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -40,7 +39,7 @@ class AccessMiddleware:
         response.headers["X-Request-ID"] = request_id
         if response.status_code >= 400:
             _log(request, response, request_id)
-            # Robust: a receiver that fails must not take the place of the answer.
+            # Robust: a receiver that fails must not replace the answer.
             request_refused.send_robust(
                 AccessMiddleware, request=request, response=response, request_id=request_id
             )

@@ -1,4 +1,4 @@
-"""Whose cart a request is about: `request.cart_id`, and the cookie that remembers it (R1-R8)."""
+"""The cart of a request: `request.cart_id`, and the cookie of the reply (R1-R8)."""
 
 from uuid import uuid4
 
@@ -8,15 +8,15 @@ from middleware.types import GetResponse
 from tracker.endpoint.cart import COOKIE_NAME, cart_id_cookie, named_cart_id
 from tracker.endpoint.paths import is_items
 
-# R7: remembered with what was stored, and with what should be tried again.
+# R7: the cookie is set when an item was stored, and when the browser should try again.
 _REMEMBERED_STATUSES = frozenset({200, 503})
 
 
 class CartIdMiddleware:
-    """Puts the cart's UUID on `request.cart_id`; sets the `cart_id` cookie on 200 and 503.
+    """Put the cart's UUID on `request.cart_id`, and set the `cart_id` cookie on 200 and 503.
 
-    The first valid one of cookie and body, else a new random UUID (R1). For requests to the
-    storefront's endpoint only: the console's pages have no cart, and never set the cookie.
+    The UUID is the first valid one of cookie and body, else a new random one (R1). Only requests
+    below /items have a cart: the console's pages never set the cookie.
     """
 
     def __init__(self, get_response: GetResponse) -> None:

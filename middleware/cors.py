@@ -1,7 +1,7 @@
-"""Which web pages may talk to the tracker: CORS (fetch.spec.whatwg.org) for R31, R33 and R34.
+"""CORS (fetch.spec.whatwg.org): which web pages may call the tracker (R31, R33, R34).
 
-Own code, where django-cors-headers would do: on every POST that costs 47 µs, more than all of
-Django's own handling, and this is a look-up in a set.
+django-cors-headers would do the same, but takes longer than all of Django's own handling of a POST
+(docs/performance.md). This is a look-up in a set.
 """
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from tracker.endpoint.error_codes import ErrorCode
 from tracker.endpoint.paths import is_items
 from tracker.endpoint.problem import Problem, no_content
 
-# Chromium caches a preflight for at most two hours; more is cut to that.
+# Chromium caches a preflight for two hours at most.
 PREFLIGHT_MAX_AGE_S = 7200
 
 _ORIGIN_NOT_ALLOWED = Problem.one(
@@ -22,9 +22,10 @@ _ORIGIN_NOT_ALLOWED = Problem.one(
 
 
 class CorsMiddleware:
-    """Refuses pages of origins that are not listed, before anything is read or stored (R34).
+    """Refuse pages of origins that are not listed, before anything is read or stored (R34).
 
-    A request without an Origin comes from no page: a server, a command line, a test. It passes.
+    A request without an Origin does not come from a page, but from a server or a command line. It
+    passes.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -40,7 +41,7 @@ class CorsMiddleware:
             response = _ORIGIN_NOT_ALLOWED.response()
         else:
             response = _preflight(request) or self.get_response(request)
-            # Requests with cookies need the exact origin; "*" would not do.
+            # Requests with cookies need the exact origin: "*" is not enough.
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Credentials"] = "true"
             if response.status_code >= 400:
@@ -51,12 +52,12 @@ class CorsMiddleware:
 
 
 def _is_demo(request: HttpRequest, origin: str) -> bool:
-    """Return whether the page is this server's own: with DEBUG, its demo shop may send adds."""
+    """Return whether the page is the demo shop of this server, which may send adds with DEBUG."""
     return settings.DEBUG and origin == f"{request.scheme}://{request.META.get('HTTP_HOST')}"
 
 
 def _preflight(request: HttpRequest) -> HttpResponse | None:
-    """The answer to a browser's question whether it may POST; None for every other request."""
+    """Answer a browser that asks whether it may POST. Return None for every other request."""
     if request.method != "OPTIONS" or "HTTP_ACCESS_CONTROL_REQUEST_METHOD" not in request.META:
         return None
     return no_content(

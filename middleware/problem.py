@@ -1,4 +1,4 @@
-"""Refusals, in the form of RFC 9457, and the promise that there is no other form (R31)."""
+"""Keep the promise that every error below /items has the form of RFC 9457 (R31)."""
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +12,7 @@ MAX_KNOWN_HOSTS = 100  # A pattern like .shop.example allows any number.
 
 
 class ProblemMiddleware:
-    """Refuses foreign hosts below /items, and lets no other form of error out (R31)."""
+    """Refuse unknown hosts below /items, and turn every other error into a problem (R31)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -25,12 +25,12 @@ class ProblemMiddleware:
             return _HOST_NOT_ALLOWED.response()
         response = self.get_response(request)
         if response.status_code >= 400 and response.headers.get("Content-Type") != CONTENT_TYPE:
-            # Django's own answer to an exception or an unknown address; with DEBUG a whole page.
+            # Django's own answer to an exception or an unknown path; with DEBUG an HTML page.
             return _from_status(response.status_code).write_to(response)
         return response
 
     def _is_allowed(self, request: HttpRequest) -> bool:
-        """Whether Django would take the host; asked once for each, because asking costs 5 µs."""
+        """Return whether Django accepts the host. Django is asked once for each: it takes long."""
         host = request.META.get("HTTP_HOST")
         if host in self._allowed:
             return True

@@ -1,4 +1,4 @@
-"""The short way for the storefront's requests: past everything that only the console needs."""
+"""A short cut for the storefront's requests, past the middleware that only the console needs."""
 
 from functools import lru_cache
 
@@ -9,20 +9,20 @@ from middleware.types import GetResponse
 from tracker.endpoint.paths import is_items
 from tracker.endpoint.problem import Problem
 
-# Load balancers and Prometheus ask for these all day; they have no session either.
+# Load balancers and Prometheus request these all day. They have no session either.
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
-
-# Resolving /items costs 12 µs a request, and comes to the same each time. What is not found is not
-# kept.
+# Resolving a path takes long, and gives the same result each time (docs/performance.md). A path
+# that is not found raises, and is not cached.
 _resolve = lru_cache(maxsize=16)(resolve)
 
 
 class StorefrontMiddleware:
-    """Calls the view of a storefront's request at once, instead of the middleware below this one.
+    """Call the view of a storefront's request directly, instead of the middleware below this one.
 
-    Sessions, CSRF, accounts and messages cost 74 µs together, nearly twice Django's own handling of
-    a request, and POST /items uses none of them. Everything else goes on through the list.
+    Sessions, CSRF, accounts and messages together take nearly twice as long as Django's own
+    handling of a request (docs/performance.md), and POST /items uses none of them. All other
+    requests continue through the list.
     """
 
     def __init__(self, get_response: GetResponse) -> None:

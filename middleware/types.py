@@ -1,4 +1,4 @@
-"""What a middleware is given."""
+"""The type of what a middleware calls."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What is accepted: an add, and the record of it that waits for the drain."""
+"""An add, and the record of an accepted add that waits for the drain."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -26,11 +26,11 @@ class Add(msgspec.Struct, frozen=True):
 
 
 class Record(NamedTuple):
-    """An accepted add, with its place in the order of acceptance.
+    """An accepted add with its version, its place in the order of acceptance.
 
-    `version` is the acceptance time in nanoseconds since 1970, strictly rising at the intake that
-    gave it. None lets the database give it on arrival, which orders the adds that are written
-    directly: after everything that their row holds already, even if a clock was set back.
+    A version is the acceptance time in nanoseconds since 1970, strictly increasing within the
+    intake that assigned it. With None the database assigns the version on arrival: later than
+    everything that the row holds already, even if a clock was set back (`database://`).
     """
 
     add: Add

@@ -5,6 +5,6 @@ class TrackerConfig(AppConfig):
     name = "tracker"
 
     def ready(self) -> None:
-        # They register the system checks, and listen to what is refused.
+        # Imported for their effect: system checks, and receivers of the signals about refusals.
         from tracker import checks  # noqa: F401
         from tracker.operations import refusals  # noqa: F401

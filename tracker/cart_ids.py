@@ -5,17 +5,16 @@ from uuid import UUID
 
 SHORT_CODE_DIGITS = 8
 
-
-# R2. The hyphens stand all in their places or not at all; braces come as a pair.
+# R2. Either all hyphens or none; braces only as a pair.
 _HEX = r"[0-9a-fA-F]{8}(?P<h>-?)(?:[0-9a-fA-F]{4}(?P=h)){3}[0-9a-fA-F]{12}"
 _UUID = re.compile(rf"(?P<open>\{{)?(?:(?(open)|urn:uuid:))?{_HEX}(?(open)\}})", re.ASCII)
 _NAMES_NO_CART = frozenset({UUID(int=0), UUID(int=2**128 - 1)})
 
 
 def parse_cart_id(text: object) -> UUID | None:
-    """The UUID that a text spells out, or None (R2, R3): never an error, whatever comes.
+    """Return the UUID that a text spells out, or None (R2, R3). Never raises.
 
-    `uuid.UUID` is too lax for this: it takes `{{{`, misplaced hyphens, `_` and full-width digits.
+    `uuid.UUID` is too lax for this: it accepts `{{{`, misplaced hyphens, `_` and full-width digits.
     """
     if not isinstance(text, str) or not _UUID.fullmatch(text):
         return None
@@ -24,5 +23,5 @@ def parse_cart_id(text: object) -> UUID | None:
 
 
 def short_code(cart_id: UUID) -> str:
-    """What people and logs call a cart: the first digits of its id, which open no cart."""
+    """Return the first digits of a cart's id. People and logs use them; they give no access."""
     return cart_id.hex[:SHORT_CODE_DIGITS]

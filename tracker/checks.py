@@ -21,17 +21,17 @@ def check_intake(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_promise(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Looks at the part behind the intake, as it runs."""
+    """Warn where the server or the disk behind the intake weakens its promise."""
     try:
-        complaints = intake_from_url(settings.SERVED_INTAKE_URL).warnings()
+        warnings = intake_from_url(settings.SERVED_INTAKE_URL).warnings()
     except ImproperlyConfigured:
         return []  # tracker.E006 says so.
-    return [checks.Warning(each, id="tracker.W002") for each in complaints]
+    return [checks.Warning(each, id="tracker.W002") for each in warnings]
 
 
 @register(Tags.security, deploy=True)
 def check_secret_is_given(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """A key that was made on one machine signs sessions that no other machine accepts."""
+    """Warn of a key that was made on this machine: no other machine accepts its sessions."""
     if settings.SERVES_CONSOLE and settings.SECRET_KEY_IS_LOCAL:
         hint = "Set SECRET_KEY in the environment, the same on all machines."
         return [

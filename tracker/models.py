@@ -1,4 +1,4 @@
-"""The tables: carts and the items in them, what is counted of them, and what is kept aside."""
+"""The tables: carts, items, counts, dead letters and tombstones."""
 
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
@@ -10,28 +10,28 @@ from django.utils import timezone
 from tracker.adds import MAX_NAME_CHARS, MAX_PRODUCT_ID_CHARS
 from tracker.cart_ids import short_code
 
-# The version of a value that was never sent: every version that was is higher.
+# The version of a value that was never sent. It is lower than every real version.
 NEVER = -1
 
 
 def item_id(cart_id: UUID, product_id: str) -> UUID:
-    """The primary key of a product in a cart: computed, so that no write needs to look it up.
+    """Compute the primary key of a product in a cart, so that no write has to look it up.
 
     A name-based UUID (RFC 9562, section 5.5) with the cart as its namespace: unique for the pair,
-    the same on every machine, and right on a distributed database without a sequence.
+    the same on every machine, and usable on a distributed database without a sequence.
     """
     return uuid5(cart_id, product_id)
 
 
 class Cart(models.Model):
-    """A shopper's cart: exists from the first accepted add on."""
+    """A shopper's cart. It exists from its first accepted add on."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     created_at = models.DateTimeField("first activity", default=timezone.now)
     updated_at = models.DateTimeField("last activity", default=timezone.now)
     # Kept by triggers (tracker/rows/tally_sql.py), so that no page counts a cart of 20,000 items.
     item_count = models.BigIntegerField("items", default=0, db_default=0)
-    # In cents. Wider than any integer: a thousand items of the highest price do not fit into one.
+    # In cents. Wider than 64 bits, which a thousand items of the highest price would exceed.
     value = models.DecimalField(max_digits=30, decimal_places=0, default=0, db_default=0)
 
     class Meta:
@@ -47,11 +47,12 @@ class Item(models.Model):
     """One product in one cart.
 
     `name` and `price` are last-writer-wins registers: each carries the version of the request that
-    last sent it (the acceptance time in nanoseconds, `NEVER` if none did). tracker/rows/merge.py merges.
+    last sent it (the acceptance time in nanoseconds, `NEVER` if none did). tracker/rows/merge.py
+    merges them.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
-    # The unique constraint's index serves look-ups by cart too.
+    # The unique constraint's index also serves look-ups by cart.
     cart = models.ForeignKey(Cart, models.CASCADE, related_name="items", db_index=False)
     product_id = models.CharField(max_length=MAX_PRODUCT_ID_CHARS)
     name = models.CharField(max_length=MAX_NAME_CHARS, null=True, blank=True)  # NULL: see R21.
@@ -65,9 +66,9 @@ class Item(models.Model):
         default_permissions = ("view",)
         indexes = [
             models.Index(fields=["created_at", "id"], name="tracker_item_recent"),
-            # For a product, and for all whose ids begin alike. On PostgreSQL the column's collation
-            # is "C" (migration 0001): only so an index serves LIKE 'abc%' (manual, 11.10), and ids
-            # are compared as bytes, which is what they are, and faster than in a language's order.
+            # For one product, and for all products whose ids have the same beginning. On PostgreSQL
+            # the column's collation is "C" (migration 0001): only then can an index serve
+            # LIKE 'abc%' (manual, 11.10). It also compares bytes, faster than a language's order.
             models.Index(fields=["product_id", "created_at", "id"], name="tracker_item_product"),
         ]
         constraints = [
@@ -83,16 +84,18 @@ class Item(models.Model):
         return self.name or self.product_id
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """As ever, with the key that the pair of cart and product has everywhere."""
+        """Save the item under the key that its cart and product have everywhere."""
         self.id = item_id(self.cart_id, self.product_id)
         super().save(*args, **kwargs)
 
 
 class DeadLetter(models.Model):
-    """An accepted record that the database refuses for what it is; kept until somebody decides.
+    """An accepted record that the database refuses because of its content.
 
-    `record` is the line of tracker/intake/record.py. The key is computed from it, so that a record
-    that is refused again and again is kept once.
+    It is kept until somebody replays or discards it.
+
+    `record` is a line of tracker/intake/record.py. The key is computed from it, so that a record
+    that is refused several times is kept once.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -110,16 +113,16 @@ class DeadLetter(models.Model):
 
     @staticmethod
     def keep(record: str, error: str) -> None:
-        """Idempotent. Raises django.db.Error."""
+        """Store a record with the reason. Idempotent. Raises django.db.Error."""
         letter = DeadLetter(id=uuid5(NAMESPACE_OID, record), record=record, error=error)
         DeadLetter.objects.bulk_create([letter], ignore_conflicts=True)
 
 
 class Tombstone(models.Model):
-    """An erased cart: what was accepted for it up to `version` does not come back (store.py).
+    """The mark of an erased cart: the merge ignores its records up to `version`.
 
-    Whatever is accepted later makes the cart anew. Kept for ever: a backlog, a dead letter or a
-    restored segment of a journal may be of any age.
+    What is accepted later creates the cart again. Tombstones are never deleted, because a backlog,
+    a dead letter or a restored segment of a journal may be of any age.
     """
 
     cart_id = models.UUIDField(primary_key=True, editable=False)
@@ -134,11 +137,12 @@ class Tombstone(models.Model):
 
 
 class Tally(models.Model):
-    """What happened within ten minutes, counted by the transaction that did it.
+    """What happened within ten minutes, counted by the transactions that did it.
 
-    A function of the tables' rows, whatever was replayed, merged at once or deleted: triggers move
-    each row's share when the row changes (tracker/rows/tally_sql.py). Sums over `shard`, by which
-    connections that write at the same time keep out of each other's way.
+    The counts depend on the tables' rows alone, whatever was replayed, merged concurrently or
+    deleted: triggers move each row's share when the row changes (tracker/rows/tally_sql.py). Sum
+    over `shard`: connections that write at the same time count in different shards, so that they
+    do not wait for each other.
     """
 
     pk = models.CompositePrimaryKey("bucket", "shard")

@@ -1,4 +1,7 @@
-"""The storefront's addresses, with and without the slash (a redirect loses a POST), and probes."""
+"""The addresses of the storefront and of the probes.
+
+/items exists with and without the slash, because a redirect would lose the POST.
+"""
 
 from django.conf import settings
 from django.urls import path

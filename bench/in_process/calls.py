@@ -120,10 +120,10 @@ def accept() -> Call:
 
 
 def metrics() -> Call:
-    from tracker.counters import accepted
+    from tracker.counters import count_accepted
 
     def call(number: int) -> None:
-        accepted(perf_counter())
+        count_accepted(perf_counter())
 
     return call
 

@@ -63,16 +63,16 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
     server.close()
     await dispatcher.stop(within_s=STOP_WITHIN_S)
     counting.cancel()
-    counters.show_accepted()
-    refusals.show(at_once=True)
+    counters.publish_accepted()
+    refusals.publish(at_once=True)
 
 
 async def _show_numbers() -> None:
     """/metrics and the console may be asked of another process, which sees what this one shows."""
     while True:
-        await asyncio.sleep(counters.SHOW_EVERY_S)
-        counters.show_accepted()
-        refusals.show()
+        await asyncio.sleep(counters.PUBLISH_EVERY_S)
+        counters.publish_accepted()
+        refusals.publish()
 
 
 def _inline_paths() -> frozenset[str]:

@@ -72,7 +72,7 @@ def test_markup_in_origins_and_values_is_shown_as_text(admin_client: Client, add
 
 
 def test_a_code_that_nobody_knows_is_shown(admin_client: Client) -> None:
-    refusals._record.add(refusal(code="of_tomorrow"))
+    refusals._log.add(refusal(code="of_tomorrow"))
     shown = page(admin_client)
     assert "of_tomorrow" in shown
     assert "No explanation of this code" in shown

@@ -54,13 +54,13 @@ def test_the_numbers_are_exact_however_many_threads_count(client: Client) -> Non
 
     def accept() -> None:
         for _ in range(5000):
-            counters.accepted(perf_counter() - 0.03)
+            counters.count_accepted(perf_counter() - 0.03)
 
     threads = [threading.Thread(target=accept) for _ in range(8)]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        counters.show_accepted()
+        counters.publish_accepted()
     total, slow, seconds = (now - then for now, then in zip(counted(client), before, strict=True))
     assert (total, slow) == (40_000, 40_000)
     assert seconds == pytest.approx(1200, rel=0.5)

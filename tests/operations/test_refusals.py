@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.support.refused import SHOP, STRANGER, counted, files
 from tracker.endpoint.problem import refused, request_refused
 from tracker.operations.refusal_record import NO_ORIGIN, Wrong, safe_text
-from tracker.operations.refusals import ANY_CODE, collect, show
+from tracker.operations.refusals import ANY_CODE, collect, publish
 
 CART = "6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10"
 
@@ -143,7 +143,7 @@ def test_no_file_and_no_page_has_a_cart_id(
             HTTP_COOKIE=f"cart_id={cart_id}",
             HTTP_X_REQUEST_ID=str(cart_id),
         )
-    show(at_once=True)
+    publish(at_once=True)
     written = "".join(file.read_text() for file in files(var_dir))
     assert cart_id.hex[:8] in written
     for shown in (written, admin_client.get(reverse("admin:refusals")).content.decode()):

@@ -17,7 +17,14 @@ from tests.support.live import Server, wait_for
 from tests.support.refused import SHOP, STRANGER, counted, files, refusal
 from tracker.operations import refusals
 from tracker.operations.refusal_record import NO_ORIGIN, NOT_READ, OTHERS
-from tracker.operations.refusals import ANY_CODE, MAX_ORIGINS, SAMPLE_SIZE, Record, collect, show
+from tracker.operations.refusals import (
+    ANY_CODE,
+    MAX_ORIGINS,
+    SAMPLE_SIZE,
+    RefusalLog,
+    collect,
+    publish,
+)
 
 pytest_plugins = ["tests.support.refusal_fixtures"]
 pytestmark = pytest.mark.usefixtures("var_dir")
@@ -27,7 +34,7 @@ Add = Callable[..., HttpResponse]
 
 def test_the_sample_keeps_the_newest() -> None:
     for number in range(SAMPLE_SIZE + 10):
-        refusals._record.add(refusal(value=str(number)))
+        refusals._log.add(refusal(value=str(number)))
     kept = [each.faults[0].value for each in collect().sample]
     assert kept == [str(number) for number in range(10, SAMPLE_SIZE + 10)]
     assert counted()[ANY_CODE, SHOP] == SAMPLE_SIZE + 10
@@ -37,7 +44,7 @@ def test_a_flood_of_origins_stays_small_and_hides_no_shop(add: Add, var_dir: Pat
     for number in range(5000):
         add(product_id="a", HTTP_ORIGIN=f"https://{number}.{'x' * 200}.example")
     add(product_id="", HTTP_ORIGIN=SHOP)
-    show(at_once=True)
+    publish(at_once=True)
     counts = counted()
     assert len(counts) == 2 * (MAX_ORIGINS + 2)
     assert counts[ANY_CODE, OTHERS] == 5000 - MAX_ORIGINS
@@ -48,32 +55,32 @@ def test_a_flood_of_origins_stays_small_and_hides_no_shop(add: Add, var_dir: Pat
 
 def test_it_is_written_once_and_then_not_before_a_second_has_passed(var_dir: Path) -> None:
     for _ in range(3):
-        refusals._record.add(refusal())
-    show()
+        refusals._log.add(refusal())
+    publish()
     (file,) = files(var_dir)
     assert json.loads(file.read_text())["counts"][0]["requests"] == 1
-    show(at_once=True)
+    publish(at_once=True)
     assert json.loads(file.read_text())["counts"][0]["requests"] == 3
 
 
 def test_it_is_written_for_its_owner_alone_and_only_if_it_has_changed(var_dir: Path) -> None:
-    show(at_once=True)
+    publish(at_once=True)
     assert files(var_dir) == []
-    refusals._record.add(refusal())
+    refusals._log.add(refusal())
     (file,) = files(var_dir)
     before = file.stat()
     assert stat.S_IMODE(before.st_mode) == 0o600
     assert file.name.startswith(f"{os.getpid()}-")
-    show(at_once=True)
+    publish(at_once=True)
     assert file.stat() == before
 
 
 def test_another_start_of_the_service_does_not_lose_what_runs(var_dir: Path) -> None:
-    refusals._record.add(refusal())
+    refusals._log.add(refusal())
     (file,) = files(var_dir)
     file.unlink()
     file.parent.rmdir()
-    show(at_once=True)
+    publish(at_once=True)
     assert files(var_dir) == [file]
 
 
@@ -82,7 +89,7 @@ def test_files_of_old_processes_do_not_gather(
 ) -> None:
     monkeypatch.setattr(refusals, "MAX_FILES", 3)
     for _ in range(5):
-        record = Record()
+        record = RefusalLog()
         record.add(refusal())
         os.utime(record.path, (1, 1))
     assert len(files(var_dir)) == 3
@@ -95,7 +102,7 @@ def test_a_disk_that_takes_nothing_changes_no_answer(
     (var_dir / "refusals").write_text("in the way")
     for _ in range(3):
         assert add(product_id="").status_code == 400
-        show(at_once=True)
+        publish(at_once=True)
     assert counted()["blank", NO_ORIGIN] == 3
     assert len([each for each in caplog.records if "written down" in each.message]) == 1
 
@@ -104,17 +111,17 @@ def test_a_disk_that_takes_nothing_changes_no_answer(
 
 
 def test_the_files_of_all_processes_are_added_up(var_dir: Path) -> None:
-    other = Record()
+    other = RefusalLog()
     other.add(refusal(code="too_long"))
-    refusals._record.add(refusal())
-    show(at_once=True)
+    refusals._log.add(refusal())
+    publish(at_once=True)
     assert len(files(var_dir)) == 2
     assert counted() == {(ANY_CODE, SHOP): 2, ("blank", SHOP): 1, ("too_long", SHOP): 1}
     assert len(collect().sample) == 2
 
 
 def test_files_of_others_do_not_disturb(admin_client: Client, var_dir: Path) -> None:
-    other = Record()
+    other = RefusalLog()
     other.add(refusal(origin=STRANGER))
     directory, sound = var_dir / "refusals", other.path.read_bytes()
     huge = b'{"counts":[],"sample":[],"x":"' + b"x" * refusals.MAX_FILE_BYTES + b'"}'

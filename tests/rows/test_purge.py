@@ -232,13 +232,13 @@ def test_ages_are_read(text: str, age: timedelta) -> None:
     ["", "90", "d", "0d", "-1d", "1.5d", "90 d", "9O d", "12m", "90D", "36501d", "999999w", "٣d"],
 )
 def test_what_is_no_age_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(AgeError, match=r"^'.*' is no age: [^\n]+$"):
+    with pytest.raises(AgeError, match=r"^'.*' is not an age: [^\n]+$"):
         read_age(text)
 
 
 @on_a_database
 def test_a_bad_age_deletes_nothing() -> None:
     fill(days_ago=100)
-    with pytest.raises(CommandError, match=r"^--older-than: '90' is no age: [^\n]+$"):
+    with pytest.raises(CommandError, match=r"^--older-than: '90' is not an age: [^\n]+$"):
         purged("90")
     assert Cart.objects.count() == 1

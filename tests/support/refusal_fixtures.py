@@ -13,6 +13,6 @@ def var_dir(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> P
     """As in a process that has just begun; after the first, it writes only when it is told to."""
     settings.VAR_DIR = tmp_path
     monkeypatch.setattr(refusals, "WRITE_EVERY_S", 3600)
-    monkeypatch.setattr(refusals, "_record", refusals.Record())
-    monkeypatch.setattr(refusals._held, "refusal", None)
+    monkeypatch.setattr(refusals, "_log", refusals.RefusalLog())
+    monkeypatch.setattr(refusals._pending, "refusal", None)
     return tmp_path

@@ -1,4 +1,4 @@
-"""The adds of a made-up shop, as many as wanted, as its shoppers would have sent them."""
+"""The adds of a made-up shop, any number of them, as its shoppers would have sent them."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ def _carts(
 
 
 class _Timeline:
-    """Says when carts begin: in a shop's daily rhythm, and never in the last minute before now."""
+    """When carts begin: in a shop's daily rhythm, never in the last minute before now."""
 
     def __init__(self, items: int, *, seed: int, now: datetime, days: int) -> None:
         self.end = to_us(now) * _US

@@ -1,4 +1,4 @@
-"""The body of a request: read once, within limits, and decoded once (R10, R14-R16)."""
+"""The body of a request: read once within limits, decoded once (R10, R14-R16)."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 class BodyError(OSError):
-    """Reading a body failed for a reason that its sender can be told. Raised by the server."""
+    """Reading a body failed. The server raises it with the problem that its sender is told."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.faults[0].detail)
@@ -34,10 +34,10 @@ def body_incomplete() -> Problem:
 
 
 def json_body(request: HttpRequest) -> Any:
-    """The decoded body: a JSON value of any kind, the same object at every call.
+    """Return the decoded body: a JSON value of any kind, the same object at every call.
 
-    Raises Problem: 415 for another content type or a content encoding, 413, 408 and 400 for a body
-    that is too large, too slow or cut off, and 400 for one that is not JSON. The same each time.
+    Raises Problem, the same at every call: 415 for another content type or a content encoding; 413,
+    408 and 400 for a body that is too large, too slow or cut off; 400 for one that is not JSON.
     """
     cached: tuple[Any, Problem | None] | None = request.__dict__.get("_json_body")
     if cached is None:
@@ -53,7 +53,7 @@ def json_body(request: HttpRequest) -> Any:
 
 
 def parsed_body(request: HttpRequest) -> Any:
-    """What `json_body` has decoded; None if it was not asked, or could not. Reads nothing."""
+    """Return what `json_body` has decoded, or None if it was not called or failed."""
     value, _ = request.__dict__.get("_json_body", (None, None))
     return value
 
@@ -63,15 +63,18 @@ def _parse(request: HttpRequest) -> Any:
     try:
         return _decode(_read(request))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError):
-        # R15, and why the list is this long: bytes that are not UTF-8 come as UnicodeDecodeError,
-        # deep nesting as RecursionError, all the rest as the decoder's own errors.
+        # R15. Bytes that are not UTF-8 raise UnicodeDecodeError, deep nesting RecursionError, all
+        # else the decoder's own errors.
         raise Problem.one(
             ErrorCode.MALFORMED_JSON, "The body is not one valid JSON text in UTF-8."
         ) from None
 
 
 def _require_json(request: HttpRequest) -> None:
-    """R10: JSON under its own name, a `+json` name, or what browsers send without a preflight."""
+    """Check R10: JSON, a `+json` type, or what browsers send without a preflight.
+
+    Raises Problem (415).
+    """
     meta = request.META
     kind = meta.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if not (kind in ("application/json", "text/plain", "") or _is_structured_json(kind)):
@@ -94,10 +97,10 @@ def _is_structured_json(kind: str) -> bool:
 
 
 def _read(request: HttpRequest) -> bytes:
-    """The whole body; one that is known to be too large is not read at all (R16).
+    """Read the whole body. One that is announced as too large is not read at all (R16).
 
-    Django's `request.body` takes longer (docs/performance.md). Django takes a body without an
-    announced length for empty: a chunked one, from a WSGI server that ends the stream by itself.
+    Django's `request.body` takes longer (docs/performance.md). Besides, Django treats a body
+    without an announced length as empty, also a chunked one whose end the WSGI server marks.
     """
     meta = request.META
     announced = meta.get("CONTENT_LENGTH") or ""
@@ -123,7 +126,7 @@ def _read(request: HttpRequest) -> bytes:
 
 
 def _length(announced: str) -> int:
-    """A Content-Length is digits alone (RFC 9110, section 8.6); `int` would take +5 and 1_000."""
+    """Parse a Content-Length, which is digits only (RFC 9110, section 8.6); `int` accepts +5."""
     if not (announced.isascii() and announced.isdigit()):
         raise Problem.one(ErrorCode.MALFORMED_REQUEST, "Content-Length must be a decimal number.")
     return int(announced)

@@ -21,9 +21,9 @@ def named_cart_id(request: HttpRequest) -> UUID | None:
 
 
 def _from_cookies(header: str) -> UUID | None:
-    """The first valid cart id in the header's order (R4).
+    """Return the first valid cart id in the order of the header (R4).
 
-    Django's `request.COOKIES` keeps the last cookie of a name only, and costs more.
+    Django's `request.COOKIES` keeps only the last cookie of a name, and takes longer.
     """
     if COOKIE_NAME not in header:
         return None
@@ -35,15 +35,15 @@ def _from_cookies(header: str) -> UUID | None:
 
 
 def _unquoted(value: str) -> str:
-    """Quotes around a cookie's value are the cookie's syntax, and not its value (RFC 6265, 4.1.1).
+    """Remove the quotes, which are part of a cookie's syntax (RFC 6265, section 4.1.1).
 
-    Python's clients write a UUID in braces like that.
+    Python's clients quote a UUID in braces.
     """
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def _from_body(request: HttpRequest) -> UUID | None:
-    """The body's cart id. A body that can't be read names no cart; the view will say so (R5)."""
+    """Return the body's cart id. A body that can't be read has none; the view refuses it (R5)."""
     try:
         body = json_body(request)
     except Problem:
@@ -52,11 +52,12 @@ def _from_body(request: HttpRequest) -> UUID | None:
 
 
 class _CartIdMorsel(Morsel[str]):
-    """The reply's cookie, with its attributes (R8) in it and as text.
+    """The reply's cookie with its attributes (R8), as values and as text.
 
-    Everything but the value is the same each time, so it is prepared once:
-    `HttpResponse.set_cookie` and Morsel's constructor take longer (docs/performance.md). So it can
-    be read and written, but not copied or compared. Python knows Partitioned only from 3.14 on.
+    Only the value changes, so all else is prepared once:
+    `HttpResponse.set_cookie` and Morsel's constructor take longer (docs/performance.md). The
+    cookie can be read and written, but not copied or compared. Python knows Partitioned only
+    from 3.14 on.
     """
 
     key = COOKIE_NAME
@@ -70,12 +71,12 @@ class _CartIdMorsel(Morsel[str]):
     def output(self, attrs: Container[str] | None = None, header: str = "Set-Cookie:") -> str:
         return f"{header} {self.OutputString(attrs)}".lstrip()
 
-    def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: N802  Python's own name.
+    def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: N802
         return f"{COOKIE_NAME}={self.value}{self._suffix}"
 
 
 def _prepared(attributes: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return all attributes of a Morsel that has these, and how it writes them."""
+    """Return a Morsel's attributes as a dictionary, and as the text of a Set-Cookie header."""
     given = {name.lower(): value for name, value in attributes.items()}
     parts = (name if value is True else f"{name}={value}" for name, value in attributes.items())
     return {**Morsel[str](), "partitioned": "", **given}, "".join(f"; {part}" for part in parts)
@@ -94,11 +95,14 @@ _SECURE, _PLAIN = _prepared(_OVER_HTTPS), _prepared(_OVER_HTTP)
 
 
 def cart_id_cookie(cart_id: UUID, *, secure: bool) -> Morsel[str]:
-    """The reply's cookie (R8): over HTTPS it comes back across sites, in a jar per shop (CHIPS)."""
+    """Make the reply's cookie (R8).
+
+    Over HTTPS, browsers send it from other sites too, and keep one for each shop (CHIPS).
+    """
     return _CartIdMorsel(str(cart_id), *(_SECURE if secure else _PLAIN))
 
 
 def expired_cookie(*, secure: bool) -> Morsel[str]:
-    """Makes a browser forget the cookie (R9): only with the attributes that it was set with."""
+    """Make the cookie that a browser deletes (R9). Needs the attributes that it was set with."""
     attributes = (_OVER_HTTPS if secure else _OVER_HTTP) | {"Max-Age": 0}
     return _CartIdMorsel("", *_prepared(attributes))

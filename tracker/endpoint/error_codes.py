@@ -1,7 +1,7 @@
-"""The error codes of the storefront's endpoint: the one table of what may be refused (R31).
+"""The one table of error codes: status, meaning and remedy of each (R31).
 
-The endpoint takes the status from it, the console's refusals page the meaning and the remedy.
-Tests compare `tracker/endpoint/openapi.json` and the table in docs/integration.md with it, in this order.
+The endpoint takes the status from it, the console's refusals page the meaning and the remedy. Tests
+compare openapi.json and the table in docs/integration.md with it, in this order.
 """
 
 from enum import StrEnum
@@ -26,7 +26,7 @@ class ErrorCode(StrEnum):
         member.status, member.meaning, member.remedy = status, meaning, remedy
         return member
 
-    # -- The item (tracker/endpoint/payload.py) -------------------------------------------------------------
+    # -- The item (tracker/endpoint/payload.py) ----------------------------------------------------
     REQUIRED = (
         "required",
         400,
@@ -75,7 +75,7 @@ class ErrorCode(StrEnum):
         "The body is JSON, but not an object.",
         "Send one item at a time, in braces: `{…}`, not `[…]`.",
     )
-    # -- The body (tracker/endpoint/body.py) ----------------------------------------------------------
+    # -- The body (tracker/endpoint/body.py) -------------------------------------------------------
     MALFORMED_JSON = (
         "malformed_json",
         400,

@@ -1,4 +1,4 @@
-"""The service's description for machines, kept by hand beside this module (OpenAPI 3.1)."""
+"""The API's description for programs (OpenAPI 3.1), written by hand in openapi.json."""
 
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ PATH = Path(__file__).with_name("openapi.json")
 @csrf_exempt
 @require_safe
 def document(request: HttpRequest) -> HttpResponse:
-    """GET /openapi.json"""
+    """Answer GET /openapi.json."""
     return HttpResponse(_content(), content_type="application/json")
 
 

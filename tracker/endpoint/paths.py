@@ -4,5 +4,5 @@ ITEMS_PREFIX = "/items"
 
 
 def is_items(path: str) -> bool:
-    """Whether this is the storefront's endpoint, or an address below it that does not exist."""
+    """Return whether the path is /items or below, also if nothing is there."""
     return path == ITEMS_PREFIX or path.startswith(ITEMS_PREFIX + "/")

@@ -1,4 +1,4 @@
-"""What an item is: the members of the body, checked one by one (R11-R15)."""
+"""The members of an item, checked one by one (R11-R15)."""
 
 from typing import Any
 from uuid import UUID
@@ -11,9 +11,9 @@ from tracker.endpoint.problem import Fault, Problem
 
 
 def parse_add(cart_id: UUID, body: Any) -> Add:
-    """The add that a decoded body describes.
+    """Return the add that a decoded body describes.
 
-    Raises Problem (400) naming every member that is wrong, not just the first (R31).
+    Raises Problem (400) that names every wrong member, not only the first (R31).
     """
     if not isinstance(body, dict):
         raise Problem([Fault("", ErrorCode.NOT_AN_OBJECT, "The body must be one JSON object.")])
@@ -25,7 +25,7 @@ def parse_add(cart_id: UUID, body: Any) -> Add:
 
 
 def _check_product_id(value: Any) -> Fault | None:
-    """R11: kept exactly as sent, so an id that is only white space is refused, not trimmed."""
+    """Check R11. The id is kept exactly as sent: white space alone is refused, not trimmed."""
     at = "/product_id"
     if value is UNSET:
         return Fault(at, ErrorCode.REQUIRED, "product_id is required.")
@@ -37,7 +37,7 @@ def _check_product_id(value: Any) -> Fault | None:
 
 
 def _check_name(value: Any) -> Fault | None:
-    """R12."""
+    """Check R12."""
     if value is UNSET or value is None:
         return None
     if not isinstance(value, str):
@@ -54,7 +54,7 @@ def _check_text(at: str, value: str, max_chars: int) -> Fault | None:
 
 
 def _check_price(value: Any) -> Fault | None:
-    """R13. `type` and not isinstance: a boolean is an int to Python, and no price."""
+    """Check R13. With `type` instead of isinstance: to Python, a boolean is an int."""
     if value is UNSET or value is None:
         return None
     if type(value) is not int:

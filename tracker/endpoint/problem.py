@@ -1,4 +1,4 @@
-"""A refused request, in the form of RFC 9457."""
+"""Refused requests, in the form of RFC 9457."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -12,19 +12,21 @@ from tracker.endpoint.error_codes import ErrorCode
 
 CONTENT_TYPE = "application/problem+json"
 
-
-# RFC 9110's phrase, which Python knows from 3.13 on only.
+# RFC 9110's phrase. Python has it only from 3.13 on.
 _PHRASES = {413: "Content Too Large"}
 
-
-# Sent with `problem` whenever one becomes an answer: what wants to count refusals listens here.
+# Sent with `problem` whenever a problem becomes an answer.
 refused = Signal()
+# Sent after it, on the same thread, with `request`, `response` and `request_id`, for each request
+# below /items that was refused or failed (middleware/access.py).
+request_refused = Signal()
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong: where (a JSON pointer, RFC 6901; "" is the whole), and what.
+    """One thing that is wrong with a request.
 
-    `detail` is the sentence for the sender of this one request.
+    `pointer` is a JSON pointer (RFC 6901) to the member; "" means the whole. `detail` is the
+    sentence for the sender.
     """
 
     pointer: str
@@ -33,9 +35,9 @@ class Fault(NamedTuple):
 
 
 class Problem(Exception):
-    """A request that is refused, with everything that its sender needs to mend it.
+    """A refused request, with all that its sender needs to correct it.
 
-    The status is that of the first fault's code, unless `status` says another.
+    The status is that of the first fault's code, unless `status` overrides it.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Problem(Exception):
         return cls([Fault("", code, detail)], status=status, headers=headers)
 
     def write_to(self, response: HttpResponse) -> HttpResponse:
-        """Turn a response into this problem; headers and cookies that it has already are kept."""
+        """Turn a response into this problem, and return it. Its headers and cookies stay."""
         status = self.status.value
         response.status_code = status
         response.content = msgspec.json.encode(
@@ -88,12 +90,7 @@ class Problem(Exception):
 
 
 def no_content(headers: dict[str, str]) -> HttpResponse:
-    """204: nothing but headers, and no content type for what is not there."""
+    """Return a 204 with these headers and without a content type."""
     response = HttpResponse(status=204, headers=headers)
     del response.headers["Content-Type"]
     return response
-
-
-# Sent with `request`, `response` and `request_id` for each request below /items that was refused or
-# failed, after `refused` (middleware/problem.py), and on the same thread.
-request_refused = Signal()

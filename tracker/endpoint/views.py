@@ -1,4 +1,4 @@
-"""HTTP, and nothing else: which method, which answer (R9, R17, R30, R32)."""
+"""The views of the endpoint: methods and answers (R9, R17, R30, R32)."""
 
 from uuid import UUID
 
@@ -16,13 +16,13 @@ from tracker.intake.group import accept
 RETRY_AFTER_S = 2
 
 
-# Requests come from other sites by design; the list of origins guards them (R34), not a token.
+# Requests come from other sites by design. The list of origins protects them (R34), not a token.
 @csrf_exempt
 def items(request: HttpRequest) -> HttpResponse:
-    """POST /items: check the item, make it durable, answer with the cart's id.
+    """Answer POST /items: check the item, make it durable, return the cart's id.
 
-    Raises Problem for everything that is refused. Nothing is stored then (R23), unless it is the
-    503: that add may or may not be stored, and sending it again does no harm.
+    Raises Problem for whatever is refused. Nothing is stored then (R23), with one exception: after
+    a 503 the add may be stored or not, and sending it again does no harm.
     """
     if request.method == "OPTIONS":
         return no_content(_ALLOW)
@@ -42,9 +42,9 @@ def items(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def reset(request: HttpRequest) -> HttpResponse:
-    """POST /items/reset: this browser's next add is not for the cart of its cookie any more (R9).
+    """Answer POST /items/reset: 204, and the browser's cart cookie expires (R9).
 
-    204, and the cookie expires. Reads no body; stores and deletes nothing; may be repeated.
+    Reads no body, stores and deletes nothing. Idempotent.
     """
     if request.method == "OPTIONS":
         return no_content(_ALLOW)

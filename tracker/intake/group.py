@@ -30,7 +30,7 @@ class Group:
         """Raises Unavailable; see Intake.accept."""
         current_intake().accept(*self._adds)
         for begin in self._begun:
-            counters.accepted(begin)
+            counters.count_accepted(begin)
 
 
 def accept(environ: dict[str, Any], add: Add) -> None:

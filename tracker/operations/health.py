@@ -1,4 +1,4 @@
-"""Probes for load balancers and for whoever waits for a start."""
+"""Probes for load balancers and supervisors."""
 
 from django.conf import settings
 from django.db import Error, connection
@@ -12,15 +12,15 @@ from tracker.rows.errors import first_line
 
 @require_safe
 def livez(request: HttpRequest) -> HttpResponse:
-    """GET /livez: this process answers. Asks nothing of any other part."""
+    """Answer GET /livez: this process runs. No other part is asked."""
     return HttpResponse("ok\n", content_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """GET /readyz: 200 if this process can do its task now, else 503; and how each part is.
+    """Answer GET /readyz: 200 if this process can do its task now, else 503; name each part.
 
-    A storefront behind a journal is ready without the database: what it accepts can wait.
+    A storefront with a journal is ready without the database: its records can wait.
     """
     parts = {}
     if settings.SERVES_STOREFRONT:

@@ -1,8 +1,4 @@
-"""What is counted, for Prometheus. One set of numbers for all processes of a `serve`.
-
-With PROMETHEUS_MULTIPROC_DIR set, as `serve` sets it, every process keeps its numbers in files that
-whichever of them is asked for /metrics adds up.
-"""
+"""GET /metrics: the counters of all processes (tracker/counters.py), and the backlog."""
 
 from collections.abc import Iterator
 
@@ -13,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from tracker.counters import _PREFIX, REFUSED, CountedCollector, show_accepted
+from tracker.counters import PREFIX, REFUSED, CountedCollector, publish_accepted
 from tracker.endpoint.problem import Problem, refused
 from tracker.intake.contract import Unavailable
 from tracker.intake.selection import current_intake
@@ -28,7 +24,7 @@ refused.connect(_count_refusal)
 
 
 class _BacklogCollector(Collector):
-    """The backlog, looked at when it is asked for."""
+    """The backlog at the moment of the request."""
 
     def collect(self) -> Iterator[Metric]:
         source = current_intake().source()
@@ -37,7 +33,7 @@ class _BacklogCollector(Collector):
         try:
             backlog = source.backlog()
         except Unavailable:
-            return  # Its absence is what /readyz tells.
+            return  # /readyz reports that.
         finally:
             source.close()
         for name, value, text in (
@@ -49,13 +45,13 @@ class _BacklogCollector(Collector):
             ("bytes", backlog.bytes, "Bytes of the journal's segments."),
             ("oldest_seconds", backlog.oldest_age_s, "Age of the oldest that waits."),
         ):
-            yield GaugeMetricFamily(f"{_PREFIX}_backlog_{name}", text, value)
+            yield GaugeMetricFamily(f"{PREFIX}_backlog_{name}", text, value)
 
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """GET /metrics, in Prometheus' text format."""
-    show_accepted()
+    """Answer GET /metrics in the text format of Prometheus."""
+    publish_accepted()
     registry = CollectorRegistry()
     registry.register(CountedCollector())
     registry.register(_BacklogCollector())

@@ -1,7 +1,7 @@
-"""One refusal as it is kept for people: what was wrong, and nothing that names a cart or a shopper.
+"""One refusal as people read it: what was wrong, and nothing that identifies a cart or shopper.
 
-Whoever reads these may not be able to touch a cart with them: so no text that was sent keeps a cart
-id. Ids of others go the same way, because nothing tells them apart; their first digits stay.
+People who read refusals must not get access to carts. So each text is stored without cart ids, and
+without everything that looks like one. Only the first digits stay.
 """
 
 import re
@@ -22,23 +22,23 @@ MAX_ORIGIN_CHARS = 128
 MAX_PATH_CHARS = MAX_ID_CHARS = 64
 MAX_METHOD_CHARS = 16
 
-# In place of an origin. What a client sends never begins with an asterisk here.
+# In place of an origin. A stored origin never begins with an asterisk.
 NO_ORIGIN, NOT_READ, OTHERS = "*none", "*unread", "*others"
 
-# 32 hex digits or more, together or in groups: every form of a cart id (R2), and what people make
-# of them. The looks behind it let each run of digits be tried once, so that it takes linear time.
+# 32 hex digits or more, together or in groups: every form of a cart id (R2), and how people write
+# them. With the look-behinds each run of digits is tried once, which takes linear time.
 _ID = re.compile(
     r"(?<![0-9a-f])(?<![0-9a-f][ _-])((?:[0-9a-f][ _-]?){7}[0-9a-f])(?:[ _-]?[0-9a-f]){24,}",
     re.ASCII | re.IGNORECASE,
 )
-# To the year 3000: what is read back from a file must be a time that can be shown.
+# Up to the year 3000: a time that is read from a file must be one that can be displayed.
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=32_503_680_000)]
 
 
 class Wrong(msgspec.Struct, frozen=True):
     """One fault: its code, the pointer to a member ("" for the whole), and the member's value.
 
-    `value` is JSON, cut; None if there is none: a member that is missing, the whole of a body.
+    `value` is shortened JSON, or None for a missing member and for a whole body.
     """
 
     code: str
@@ -64,11 +64,12 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def of_problem(problem: Problem) -> Refusal:
-    """All that is known of a request that the server could not read."""
+    """Make the refusal of a request that the server could not read."""
     return Refusal(time.time(), problem.status.value, _faults(problem.faults, None))
 
 
 def of_request(request: HttpRequest, problem: Problem, request_id: str) -> Refusal:
+    """Make the refusal of a request that was read."""
     body = parsed_body(request)
     return Refusal(
         time.time(),
@@ -83,9 +84,9 @@ def of_request(request: HttpRequest, problem: Problem, request_id: str) -> Refus
 
 
 def safe_text(text: str, max_chars: int) -> str:
-    """A text as one can see it, cut; of what may be an id, only the first 8 digits and "…"."""
+    """Return a text that is printable and short, with only the first 8 digits of possible ids."""
     if len(text) >= 32:
-        # Before it is cut: the most part of an id would be no id to the pattern.
+        # Before it is shortened: the pattern would not find a part of an id.
         text = _ID.sub(r"\1…", text)
     text = text[:max_chars]
     if not text.isprintable():
@@ -94,7 +95,7 @@ def safe_text(text: str, max_chars: int) -> str:
 
 
 def _escaped(character: str) -> str:
-    """Marks of direction, white space of other scripts: invisible, and often what is wrong."""
+    """Escape what is invisible, like direction marks. It is often what is wrong."""
     return character.encode("unicode_escape").decode()
 
 
@@ -103,14 +104,14 @@ def _faults(faults: Iterable[Fault], body: Any) -> list[Wrong]:
 
 
 def _value(pointer: str, body: Any) -> str | None:
-    """The refused member alone, never the others beside it."""
+    """Return the refused member, never the others beside it."""
     member = pointer.removeprefix("/")
     if not member or not isinstance(body, dict) or member not in body:
         return None
     try:
         text = msgspec.json.encode(body[member]).decode()
     except (ValueError, RecursionError, OverflowError, msgspec.MsgspecError):
-        return "…"  # Nested to the stack's end.
+        return "…"  # Nested too deeply.
     return safe_text(text, MAX_VALUE_CHARS)
 
 
@@ -122,8 +123,8 @@ def _origin(origin: str | None) -> str:
 
 
 def _named_cart(request: HttpRequest) -> str:
-    """Only a cart that the client has named: a new one was never stored, and nobody can find it."""
-    if not hasattr(request, "cart_id"):  # Refused before anything was read, and so it stays.
+    """Return the code of a cart that the client named. A new cart was never stored."""
+    if not hasattr(request, "cart_id"):  # Refused before anything was read.
         return ""
     cart_id = named_cart_id(request)
     return short_code(cart_id) if cart_id else ""

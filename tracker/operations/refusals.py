@@ -1,8 +1,8 @@
-"""What was refused lately, for people: counts by code and origin, and a sample of the newest.
+"""Recent refusals, for people: counts by code and origin, and a sample of the newest ones.
 
-/metrics counts the same faults for machines. Here, every process keeps its own and writes it, whole
-and once a second at most, to a file of its own; whoever asks adds up the files. Nothing of this is
-on the way of an add that is accepted, and no flood makes it grow: see the limits.
+/metrics counts the same faults for programs. Each process writes its log to a file, at most once a
+second; a reader adds up the files of all processes. An accepted add does not come through here,
+and all sizes are limited, so that a flood of refusals costs little.
 """
 
 import contextlib
@@ -37,17 +37,17 @@ log = logging.getLogger(__name__)
 DIRECTORY = "refusals"
 WRITE_EVERY_S = 1.0
 SAMPLE_SIZE = 200
-# That are not listed as storefronts: those have all their names, so no stranger can hide them.
+# Limit for origins outside STOREFRONT_ORIGINS. Listed origins are always counted by name.
 MAX_ORIGINS = 100
-# Of processes; the oldest go. `serve` begins without any.
+# Files of processes; the oldest are deleted. `serve` deletes all of them at its start.
 MAX_FILES = 512
-# More than the limits above can come to; nobody else's file is read to its end.
+# More than the limits above allow. A foreign file is not read to its end.
 MAX_FILE_BYTES = 4 * 1024 * 1024
 ANY_CODE = ""
 
 
 class Count(msgspec.Struct):
-    """Requests that were refused with a code (or any) to pages of an origin, and when last."""
+    """The refused requests with one code (or any code) and one origin, and the time of the last."""
 
     code: str
     origin: str
@@ -56,9 +56,9 @@ class Count(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """`counts` has each pair of code and origin once, and each origin with ANY_CODE.
+    """Counts for each pair of code and origin, and for each origin with ANY_CODE; and a sample.
 
-    A request counts once for each of its codes. The sample's newest are its last.
+    A request counts once for each of its codes. The newest refusal of the sample is the last.
     """
 
     counts: list[Count]
@@ -68,8 +68,8 @@ class Summary(msgspec.Struct):
 _decode = msgspec.json.Decoder(Summary).decode
 
 
-class Record:
-    """What one process keeps. Any thread may add to it."""
+class RefusalLog:
+    """The refusals of one process. Any thread may add to it."""
 
     def __init__(self) -> None:
         self._sample: deque[Refusal] = deque(maxlen=SAMPLE_SIZE)
@@ -83,7 +83,7 @@ class Record:
 
     @property
     def path(self) -> Path:
-        """The process's own file. Asked each time: a process may have been forked meanwhile."""
+        """The file of this process. A property, because a process may have been forked."""
         return directory() / f"{os.getpid()}-{self._token}.json"
 
     def add(self, refusal: Refusal) -> None:
@@ -100,15 +100,15 @@ class Record:
         self.write()
 
     def summary(self) -> Summary:
-        """As it stands; a copy."""
+        """Return a copy of the current state."""
         with self._lock:
             counts = [msgspec.structs.replace(each) for each in self._counts.values()]
             return Summary(counts, list(self._sample))
 
     def write(self, *, at_once: bool = False) -> None:
-        """Write it down if it has changed, unless that was done within the last second.
+        """Write the log to its file if it has changed, at most once a second unless `at_once`.
 
-        A disk that does not take it is one line in the log: nothing depends on this file.
+        If the disk refuses, log one warning: nothing depends on this file.
         """
         if not (at_once or self._is_due()):
             return
@@ -119,7 +119,7 @@ class Record:
                     self._failure = ""
             except OSError as error:
                 self._is_written = False
-                self._complain(str(error))
+                self._warn(str(error))
 
     def _is_due(self) -> bool:
         with self._lock:
@@ -130,26 +130,26 @@ class Record:
             return True
 
     def _write(self) -> None:
-        """Aside and renamed into place, so that nobody reads half of it. Raises OSError."""
-        self._is_written = True  # Before it is looked at: what comes now is for the next time.
+        """Write a temporary file and rename it, so that nobody reads a part. Raises OSError."""
+        self._is_written = True  # Set before the copy is made: what comes now is written next time.
         content = msgspec.json.encode(self.summary())
         path = self.path
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make_room(path.parent)
+            _delete_oldest(path.parent)
         aside = path.with_suffix(".new")
         opened = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(opened, "wb") as file:
             file.write(content)
         aside.replace(path)
 
-    def _complain(self, failure: str) -> None:
+    def _warn(self, failure: str) -> None:
         if failure != self._failure:
             self._failure = failure
             log.warning("the refusals can't be written down: %s", failure)
 
     def _name(self, origin: str) -> str:
-        """What an origin counts as: itself, while there is room for its name."""
+        """Return the name that an origin is counted under: its own, while names are left."""
         if origin in self._strangers or origin in (NO_ORIGIN, NOT_READ, OTHERS):
             return origin
         if origin in settings.STOREFRONT_ORIGINS:
@@ -161,34 +161,34 @@ class Record:
 
 
 class _OfThread(threading.local):
-    """A problem that became an answer: its request is told next, by the same thread, or never."""
+    """A problem that became an answer. The same thread learns its request next, or never."""
 
     refusal: Refusal | None = None
 
 
-_record = Record()
-_held = _OfThread()
+_log = RefusalLog()
+_pending = _OfThread()
 
 
-def show(*, at_once: bool = False) -> None:
-    """Let other processes see what this one has refused: at most once a second unless `at_once`.
+def publish(*, at_once: bool = False) -> None:
+    """Let other processes see what this one has refused, at most once a second unless `at_once`.
 
-    `serve` calls it once a second on the thread of its event loop: the last ones before a pause
-    must not be left out. Raises nothing.
+    `serve` calls it once a second on the thread of its event loop, so that the last refusals before
+    a pause are not left out. Never raises.
     """
-    _settle()
-    _record.write(at_once=at_once)
+    _count_pending()
+    _log.write(at_once=at_once)
 
 
 def collect() -> Summary:
-    """What all processes of this machine have refused; this one's up to now.
+    """Return what all processes of this machine have refused, this one's up to now.
 
-    Files that are no such files, or can't be read, count for nothing.
+    Files of another form, and files that can't be read, are ignored.
     """
-    _settle()
+    _count_pending()
     counts: dict[tuple[str, str], Count] = {}
     sample: list[Refusal] = []
-    for each in (_record.summary(), *_others(_record.path)):
+    for each in (_log.summary(), *_others(_log.path)):
         sample += each.sample
         _add_up(counts, each.counts)
     return Summary(list(counts.values()), sorted(sample, key=lambda refusal: refusal.at))
@@ -206,7 +206,7 @@ def _add_up(counts: dict[tuple[str, str], Count], more: Iterable[Count]) -> None
 
 
 def _others(own: Path) -> Iterator[Summary]:
-    """What the other processes have written."""
+    """Yield what the other processes have written."""
     for path in _files(directory(), ".json")[:MAX_FILES]:
         if path == own:
             continue
@@ -214,13 +214,13 @@ def _others(own: Path) -> Iterator[Summary]:
             with path.open("rb") as file:
                 yield _decode(file.read(MAX_FILE_BYTES))
         except (OSError, ValueError, RecursionError):
-            continue  # Gone meanwhile, or somebody else's.
+            continue  # Deleted meanwhile, or not ours.
 
 
 def _files(path: Path, *suffixes: str) -> list[Path]:
-    """The regular files with these endings, the newest first."""
+    """Return the regular files with these endings, the newest first."""
     found: list[tuple[float, Path]] = []
-    with contextlib.suppress(OSError):  # Nothing was refused yet, or it is just being emptied.
+    with contextlib.suppress(OSError):  # Nothing was refused yet, or it is being emptied.
         for each in path.iterdir():
             with contextlib.suppress(OSError):  # Gone meanwhile.
                 about = each.lstat()
@@ -229,32 +229,32 @@ def _files(path: Path, *suffixes: str) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)]
 
 
-def _make_room(path: Path) -> None:
-    """For one more file: under another server than `serve`, those of its old processes stay."""
+def _delete_oldest(path: Path) -> None:
+    """Keep the number of files limited: only `serve` deletes the files of its old processes."""
     for each in _files(path, ".json", ".new")[MAX_FILES - 1 :]:
         each.unlink(missing_ok=True)
 
 
-def _hold(*, problem: Problem, **kwargs: object) -> None:
-    _settle()
-    _held.refusal = of_problem(problem)
+def _on_problem(*, problem: Problem, **kwargs: object) -> None:
+    _count_pending()
+    _pending.refusal = of_problem(problem)
 
 
-def _take(
+def _on_request(
     *, request: HttpRequest, response: HttpResponse, request_id: str, **kwargs: object
 ) -> None:
     problem: Problem | None = getattr(response, "problem", None)
-    _held.refusal = None
+    _pending.refusal = None
     if problem is not None:
-        _record.add(of_request(request, problem, request_id))
+        _log.add(of_request(request, problem, request_id))
 
 
-def _settle() -> None:
-    """Count what this thread holds: the server has refused it by itself, without a request."""
-    refusal, _held.refusal = _held.refusal, None
+def _count_pending() -> None:
+    """Count what this thread has pending: the server refused it without a request."""
+    refusal, _pending.refusal = _pending.refusal, None
     if refusal is not None:
-        _record.add(refusal)
+        _log.add(refusal)
 
 
-refused.connect(_hold)
-request_refused.connect(_take)
+refused.connect(_on_problem)
+request_refused.connect(_on_request)

@@ -1,8 +1,8 @@
-"""Erasing a cart: all that is kept of it, now, and what of it still waits somewhere.
+"""Erase a cart: its rows and dead letters now, and its records that still wait somewhere.
 
-In two steps. A tombstone says up to when what was accepted must not become rows any more; then the
-rows are deleted, in transactions of their own, so that a cart of any size holds no lock for long.
-What dies in between can be begun anew: every step may be repeated.
+First a tombstone: records that were accepted up to its version no longer become rows. Then the rows
+are deleted in several transactions, so that a cart of any size holds no lock for long. Every step
+is idempotent: run an interrupted erasure again.
 """
 
 import time
@@ -22,7 +22,7 @@ CHUNK_ROWS = 1000
 
 
 class Receipt(NamedTuple):
-    """What was there and is gone."""
+    """What was deleted."""
 
     carts: int
     items: int
@@ -30,16 +30,16 @@ class Receipt(NamedTuple):
 
 
 def erase(cart_id: UUID) -> Receipt:
-    """Delete the cart and all that is kept of it; what was accepted before does not bring it back.
+    """Delete the cart and everything stored about it. Older records do not bring it back.
 
-    Idempotent. What is accepted from now on makes the cart anew, with nothing of before in it.
-    Raises django.db.Error; what is deleted by then stays deleted, and calling again goes on.
+    Idempotent. An add that is accepted from now on creates the cart again, without anything old.
+    Raises django.db.Error; what is deleted by then stays deleted, and a new call continues.
     """
     return delete(cart_id, until=put_tombstone(cart_id))
 
 
 def put_tombstone(cart_id: UUID) -> int:
-    """Put the tombstone; no merge that has not seen it goes on afterwards. Returns its version.
+    """Put a tombstone, and return its version. No merge that has not seen it is still running.
 
     Raises django.db.Error.
     """
@@ -57,16 +57,16 @@ def put_tombstone(cart_id: UUID) -> int:
 
 
 def delete(cart_id: UUID, *, until: int) -> Receipt:
-    """Delete what was accepted up to that version, which must be a tombstone's. As `erase`."""
+    """Delete what was accepted up to the version of a tombstone. Like `erase` in all else."""
     items = _delete_items(cart_id, moment(until))
     letters, _ = dead_letters_of(cart_id).delete()
     return Receipt(_delete_cart(cart_id, until), items, letters)
 
 
 def covers(cart_id: UUID, version: int) -> bool:
-    """Whether what was accepted then was erased. If not, it stays so until the transaction's end.
+    """Return whether a record with this version was erased.
 
-    Call it in one. Raises django.db.Error.
+    Call it in a transaction: until its end, no erasure can begin. Raises django.db.Error.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -75,19 +75,19 @@ def covers(cart_id: UUID, version: int) -> bool:
 
 
 def moment(version: int) -> datetime:
-    """The time of a version, in the microseconds in which rows keep it."""
+    """Return the time of a version in whole microseconds, as rows store it."""
     return from_us(version // 1000)
 
 
 def dead_letters_of(cart_id: UUID) -> QuerySet[DeadLetter]:
-    """Those of a cart, by the text of their records (tracker/intake/record.py)."""
+    """Return the dead letters of a cart, found by the text of their records (record.py)."""
     return DeadLetter.objects.filter(record__contains=f'"c":"{cart_id}"')
 
 
 def _newest_version(cart_id: UUID) -> int:
-    """The version of now, or of what is known of the cart if a clock has put that later.
+    """Return the version of now, or that of the cart's newest data if a clock was ahead.
 
-    The last one within its microsecond, because rows keep their times in these.
+    It is the last version within its microsecond, because rows store microseconds.
     """
     known = Cart.objects.filter(id=cart_id).values_list("updated_at", flat=True).first()
     known_us = to_us(known) if known else 0
@@ -96,7 +96,7 @@ def _newest_version(cart_id: UUID) -> int:
 
 
 def _delete_items(cart_id: UUID, until: datetime) -> int:
-    """Delete the items that nobody has added since, in chunks."""
+    """Delete the items that were not added again since, in chunks. Return how many."""
     deleted = 0
     while True:
         found = Item.objects.filter(cart_id=cart_id, updated_at__lte=until)
@@ -110,7 +110,7 @@ def _delete_items(cart_id: UUID, until: datetime) -> int:
 
 
 def _delete_cart(cart_id: UUID, version: int) -> int:
-    """Delete the cart; if it was made anew meanwhile, take away what is left of before."""
+    """Delete the cart. If it was created again meanwhile, remove what is older. Return 1 or 0."""
     with transaction.atomic():
         _lock(cart_id)
         new = Item.objects.filter(cart_id=cart_id)
@@ -124,5 +124,5 @@ def _delete_cart(cart_id: UUID, version: int) -> int:
 
 
 def _lock(cart_id: UUID) -> None:
-    """The cart's row first, as the merge takes it: so no two wait for each other."""
+    """Lock the cart's row first, as the merge does, so that no two wait for each other."""
     list(Cart.objects.select_for_update().filter(id=cart_id).values_list("pk"))

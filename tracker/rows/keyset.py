@@ -1,4 +1,4 @@
-"""Where to go on in an order by several columns: the condition for "after this row"."""
+"""The condition for "the rows after this one" in an order by several columns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,10 +7,10 @@ from django.db.models import Q
 
 
 def rows_after(names: Sequence[str], values: Sequence[Any], *, descending: bool = False) -> Q:
-    """The rows behind one with these values, in the order by these columns, none of them NULL.
+    """Return the condition for the rows after one with these values. No column may be NULL.
 
-    `(a, b) > (x, y)`, in a form that both databases' and Django's conditions have: a >= x, which
-    the index is entered with, and a > x or (a = x and b > y).
+    It is `(a, b) > (x, y)` in a form that Django and both databases have: a >= x, with which the
+    index is entered, and (a > x or (a = x and b > y)).
     """
     compare = "lt" if descending else "gt"
     found = Q()

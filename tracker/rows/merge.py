@@ -1,8 +1,8 @@
-"""The merge: accepted adds become rows, one statement per table for any number of them (R20-R22).
+"""The merge: turn accepted adds into rows, with one statement per table (R20-R22).
 
-Every field is a last-writer-wins register: the value with the higher version stays. That makes the
-merge commutative, associative and idempotent: the same adds in any order, in any batches, any
-number of times, by any number of processes at once, give the same rows.
+Every field is a last-writer-wins register: the value with the higher version stays. So the merge is
+commutative, associative and idempotent: the same adds in any order, in any batches, any number of
+times, by any number of processes at once, give the same rows.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from tracker.rows.merge_sql import (
 
 
 class Row(msgspec.Struct):
-    """What a batch says of one item. Versions as in Record; NEVER for a field nobody sent."""
+    """What a batch says about one item. Versions as in Record; NEVER for a field not sent."""
 
     id: UUID
     cart_id: UUID
@@ -39,7 +39,7 @@ class Row(msgspec.Struct):
 
 
 class CartRow(msgspec.Struct):
-    """What a batch says of one cart."""
+    """What a batch says about one cart."""
 
     id: UUID
     first_version: int | None
@@ -47,7 +47,7 @@ class CartRow(msgspec.Struct):
 
 
 class Outcome(NamedTuple):
-    """What a merge did to the items: how many rows it made, changed, or left as they were."""
+    """How many item rows a merge inserted, changed, or left as they were."""
 
     inserted: int
     changed: int
@@ -55,13 +55,13 @@ class Outcome(NamedTuple):
 
 
 def merge(records: Iterable[Record], *, timeout_ms: int = 0) -> Outcome:
-    """Make the rows reflect these adds, in one transaction: all of them, or none.
+    """Make the rows reflect these adds, in one transaction: all or none.
 
     Idempotent for records with a version. Safe to run in any number of processes at once: every
     batch takes its row locks in the order of the keys, so no two can wait for each other.
-    `timeout_ms` limits each statement on PostgreSQL, waiting for locks included; 0 does not.
+    `timeout_ms` limits each statement on PostgreSQL, including waits for locks; 0 sets no limit.
 
-    Raises django.db.Error as the database does; nothing is stored then.
+    Raises django.db.Error; nothing is stored then.
     """
     rows = fold(records)
     if not rows:
@@ -75,13 +75,13 @@ def merge(records: Iterable[Record], *, timeout_ms: int = 0) -> Outcome:
 
 
 def _merge_at_once(carts: str, items: str, timeout_ms: int) -> tuple[int, int]:
-    """For PostgreSQL: returns how many items it inserted, and how many it inserted or changed.
+    """Merge on PostgreSQL; return how many items were inserted, and how many inserted or changed.
 
     All statements are one message, and so one transaction (manual, "Multiple Statements in a
-    Simple Query"). There is one round trip; and a process that freezes half-way holds no lock
-    that others would wait for, because for the server there is no half-way.
+    Simple Query"). So there is one round trip, and a process that freezes never holds a lock that
+    others wait for.
     """
-    # Within somebody else's transaction, a failure may undo no more than this.
+    # Within a caller's transaction, a failure must undo only this.
     undo = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with undo, connection.cursor() as cursor:
         cursor.execute(POSTGRESQL_MERGE, [timeout_ms, carts, items])
@@ -90,9 +90,10 @@ def _merge_at_once(carts: str, items: str, timeout_ms: int) -> tuple[int, int]:
 
 
 def _merge_step_by_step(carts: str, items: str) -> tuple[int, int]:
-    """For SQLite, which can't tell an inserted row from a changed one; see _merge_at_once.
+    """Merge on SQLite; return the same as _merge_at_once.
 
-    It has one writer at a time, so what is counted first is still true afterwards.
+    SQLite can't tell an inserted row from a changed one, so the stored ones are counted before. It
+    has one writer at a time, so the count stays true.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(SQLITE_MERGE_CARTS, [carts])
@@ -104,10 +105,12 @@ def _merge_step_by_step(carts: str, items: str) -> tuple[int, int]:
 
 
 def fold(records: Iterable[Record]) -> list[Row]:
-    """One row per item, sorted by key: PostgreSQL refuses to touch a row twice in one statement.
+    """Fold records to one row per item, sorted by key.
 
-    Raises ValueError for two records of one item of which one has no version: what is ordered by
-    its arrival can't be ordered within one statement.
+    PostgreSQL refuses to change a row twice in one statement.
+
+    Raises ValueError for two records of one item of which one has no version: the order of
+    arrival is unknown within one statement.
     """
     rows: dict[tuple[UUID, str], Row] = {}
     for record in records:
@@ -137,7 +140,7 @@ def _row(record: Record) -> Row:
 
 
 def _absorb(row: Row, other: Row) -> None:
-    """Merge another record of the same item into a row, by the rule of the statement below."""
+    """Merge another record of the same item into a row, by the same rule as the statements."""
     if _known(other.name_version) > _known(row.name_version):
         row.name, row.name_version = other.name, other.name_version
     if _known(other.price_version) > _known(row.price_version):
@@ -148,12 +151,12 @@ def _absorb(row: Row, other: Row) -> None:
 
 def _known(version: int | None) -> int:
     if version is None:
-        raise ValueError("Two adds to one cart in a batch need versions to be ordered by.")
+        raise ValueError("Two adds to one cart in a batch need versions.")
     return version
 
 
 def _carts(rows: list[Row]) -> list[CartRow]:
-    """One row per cart, sorted by key."""
+    """Fold rows of items to one row per cart, sorted by key."""
     carts: dict[UUID, CartRow] = {}
     for row in rows:
         cart = carts.get(row.cart_id)

@@ -1,12 +1,12 @@
 """The statements of the merge, for PostgreSQL and SQLite.
 
-The batch comes as one JSON parameter, in one shape for both databases, and becomes a table there.
-Names in braces stand for what the two databases spell differently; nothing from outside is ever
-put into the text. A version of NULL means: on arrival. It becomes the time of the transaction,
-or the version after the newest that the row holds, whichever is higher.
+The batch is one JSON parameter of the same form for both databases, which turn it into a table.
+Names in braces stand for what the two databases spell differently; no text from outside is ever
+inserted. A version of NULL means "on arrival": it becomes the time of the transaction, or the
+version after the newest one in the row, whichever is higher.
 
-What was accepted before its cart was erased is left out (models.Tombstone): a whole row if nothing
-of it is newer, else the members that are not.
+What was accepted before its cart was erased is ignored (models.Tombstone): the whole row if nothing
+in it is newer, else the older members.
 """
 
 _MERGE_CARTS = """
@@ -112,7 +112,7 @@ _POSTGRESQL = {
 
 
 def _sqlite_batch(*columns: str) -> str:
-    """The JSON parameter as a table. Django keeps UUIDs on SQLite as 32 hex digits."""
+    """Return the JSON parameter as a table. On SQLite, Django stores UUIDs as 32 hex digits."""
     selected = []
     for column in columns:
         kind, _, name = column.rpartition(" ")
@@ -152,11 +152,11 @@ _SQLITE = {
 }
 
 
-# Merges share this lock, and so does whoever keeps a dead letter. Who puts a tombstone takes it
-# alone for a moment: all that have not seen the tombstone have ended then (tracker/rows/erasure.py).
+# Merges and the keeping of dead letters share this lock. An erasure takes it exclusively for a
+# moment: then each transaction that has not seen the tombstone has ended (rows/erasure.py).
 MERGE_LOCK = 0x6361727473
 
-# One message with all of it; store.py says why. Parameters: the limit of each statement in
+# One message with all statements (see merge.py). Parameters: the time limit of each statement in
 # milliseconds, the carts, the items.
 POSTGRESQL_MERGE = ";".join(
     [

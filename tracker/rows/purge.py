@@ -1,9 +1,8 @@
-"""Deletes carts that nobody has used for long, with their items: what is kept has an end.
+"""Delete carts that nobody has used for long, with their items.
 
-A purged cart gets no tombstone (models.Tombstone). Nobody has asked to be forgotten, it is only
-old; and a tombstone is kept for ever, so that one for each cart would grow without an end again. A
-late entry of an intake makes such a cart anew, with the times at which it was accepted: it is as
-old as before, and the next purge takes it.
+A purged cart gets no tombstone (models.Tombstone): nobody has asked for its erasure, and tombstones
+are never deleted, so that they would grow without limit. A late record in an intake creates such a
+cart again with its old times, and the next purge deletes it.
 """
 
 import json
@@ -26,8 +25,8 @@ BATCH_CARTS = 1000
 BATCH_ITEMS = 20_000
 TRIES = 3
 
-# The carts go before their items, which the foreign key allows until the commit: so the triggers
-# find no cart to take each item away from. It takes half the time of the other order.
+# Delete the carts before their items, which the foreign key allows until the commit. Then the
+# triggers find no cart to subtract each item from, which takes half the time.
 _DELETE = {
     "postgresql": (
         "DELETE FROM tracker_cart WHERE id = ANY(%s::uuid[])",
@@ -45,41 +44,41 @@ _LONGEST = timedelta(days=36_500)
 
 
 class Purged(NamedTuple):
-    """How many were deleted, or would be."""
+    """How many carts and items were deleted, or would be."""
 
     carts: int
     items: int
 
 
 class AgeError(ValueError):
-    """A text that is no age; the error's text says in one line what would be."""
+    """A text is not an age. The message says in one line what an age looks like."""
 
 
 def read_age(text: str) -> timedelta:
-    """ "12h", "90d" or "2w", from an hour to a hundred years. Raises AgeError."""
+    """Parse an age like 12h, 90d or 2w, up to a hundred years. Raises AgeError."""
     found = _AGE.fullmatch(text.strip())
     age = int(found[1]) * _UNITS[found[2]] if found else timedelta()
     if not timedelta() < age <= _LONGEST:
         raise AgeError(
-            f"{text!r} is no age: use a whole number from 1 on with h, d or w for hours, days or"
-            " weeks, like 90d (up to 36500d)."
+            f"{text!r} is not an age: use a whole number from 1 on with h, d or w for hours, days"
+            " or weeks, like 90d (up to 36500d)."
         )
     return age
 
 
 def count(before: datetime) -> Purged:
-    """How many carts had their last activity before that, and what they hold; changes nothing."""
+    """Count the carts whose last activity was before that, and their items."""
     found = Cart.objects.filter(updated_at__lt=before)
     totals = found.aggregate(carts=Count("id"), items=Sum("item_count", default=0))
     return Purged(totals["carts"], totals["items"])
 
 
 def purge(before: datetime, *, batch_carts: int = BATCH_CARTS) -> Iterator[Purged]:
-    """Delete the carts whose last activity was before that; tells after each batch what is gone.
+    """Delete the carts whose last activity was before that. Yield what each batch has deleted.
 
-    A batch is one short transaction, so this may end or be killed at any moment: calling again goes
-    on. Any number of processes may do it at once, and what a storefront adds meanwhile keeps its
-    cart. A cart that somebody else is writing to is left for the next time.
+    Each batch is one short transaction, so a purge can be stopped or killed at any moment and run
+    again. Several processes may purge at once. A cart that a storefront adds to meanwhile stays. A
+    cart that another process is writing to is left for the next purge.
 
     Raises django.db.Error; the batches before it stay deleted.
     """
@@ -96,21 +95,21 @@ def purge(before: datetime, *, batch_carts: int = BATCH_CARTS) -> Iterator[Purge
 
 
 def delete(ids: list[UUID], before: datetime) -> Purged:
-    """Delete those of the carts that are still without activity since; all of them, or none.
+    """Delete those of the carts that still had no activity since, in one transaction.
 
     Raises django.db.Error.
     """
     with transaction.atomic():
-        # The carts' rows first, in the order of their ids, as the merge takes them: so no two wait
-        # for each other. PostgreSQL looks at a row again once it has locked it (manual, 13.2.1). A
-        # row that is locked is being merged, erased or purged: waiting for that would be no use.
+        # Lock the carts' rows in the order of their ids, as the merge does, so that no two wait for
+        # each other. PostgreSQL checks a row again once it is locked (manual, 13.2.1). A row that
+        # is locked is being merged, erased or purged: it is not worth waiting for.
         chosen = Cart.objects.filter(id__in=ids, updated_at__lt=before).order_by("id")
         locked = list(chosen.select_for_update(skip_locked=True).values_list("id", flat=True))
         return Purged(*(_execute(statement, locked) for statement in _DELETE[connection.vendor]))
 
 
 def _execute(statement: str, ids: list[UUID]) -> int:
-    """Returns how many rows there were."""
+    """Return how many rows were deleted."""
     # Django keeps UUIDs on SQLite as 32 hex digits.
     chosen = ids if connection.vendor == "postgresql" else json.dumps([each.hex for each in ids])
     with connection.cursor() as cursor:
@@ -119,10 +118,10 @@ def _execute(statement: str, ids: list[UUID]) -> int:
 
 
 def _oldest(before: datetime, after: Cart | None, carts: int) -> list[Cart]:
-    """The next in the order of the last activity; one at least, while there are any.
+    """Return the next carts in the order of the last activity: at least one, while there are any.
 
-    Only those behind `after`: what was deleted is in the index until it is vacuumed, and what was
-    left would come up again and again.
+    Only those after `after`: deleted rows are in the index until it is vacuumed, and carts that
+    were left would be returned again and again.
     """
     found = Cart.objects.filter(updated_at__lt=before)
     if after:

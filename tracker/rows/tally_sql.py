@@ -1,24 +1,24 @@
 """Triggers that keep the counts: each cart's items and value, and the tallies (tracker/models.py).
 
-On PostgreSQL they also keep each cart's times, which are those of its items.
+On PostgreSQL they also keep each cart's times, which follow from its items.
 
-The database itself keeps them, so that they are exact whoever writes: the merge, a replay of what
-was merged already (which changes no row, and so no count), an erasure, or a person with psql. Every
-row has a share in the counts that depends on nothing but the row. A change takes the old row's
-share away and adds the new one's.
+The database keeps the counts, so that they are exact for every writer: the merge, a replay of what
+was merged already (which changes no row, and so no count), an erasure, or a person with psql. The
+share of a row in the counts depends on this row alone. A change subtracts the old row's share and
+adds the new row's.
 
-On PostgreSQL once for each statement, whatever the number of its rows (CREATE TRIGGER, "transition
-tables"); on SQLite, which has no such thing, once for each row.
+On PostgreSQL a trigger runs once for each statement (CREATE TRIGGER, "transition tables"). SQLite
+does not have that: there it runs once for each row.
 
-A migration that makes one of the two tables anew, as SQLite does for most changes of a table's
-form, drops their triggers: it must end with `install`.
+A migration that rebuilds one of the two tables, as most changes do on SQLite, drops their triggers:
+it must end with `install`.
 """
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-# Connections that write at the same time count in different rows: they do not wait for each other,
-# in whatever order one transaction comes to its rows. The first lock of this class that is free is
-# the connection's, until it ends, and the lock's number is its shard.
+# Connections that write at the same time count in different rows, the shards, so that they never
+# wait for each other. A connection takes the first free lock of this class until it ends. The
+# number of the lock is its shard.
 _SHARD_LOCKS = 0x74616C6C
 _MY_SHARD = f"""
     mine := NULLIF(current_setting('tracker.shard', true), '');
@@ -35,19 +35,19 @@ _TALLIED = ("new_carts", "new_items", "seen_carts", "seen_value")
 
 
 def install(editor: BaseDatabaseSchemaEditor) -> None:
-    """Make the triggers, anew if they are there already. They count from now on."""
+    """Create or replace the triggers. They count from now on."""
     for statement in _STATEMENTS[editor.connection.vendor]:
         editor.execute(statement, None)
 
 
 def remove(editor: BaseDatabaseSchemaEditor) -> None:
-    """Drop the triggers; what they have counted stays."""
+    """Drop the triggers. What they have counted stays."""
     for statement in _REMOVALS[editor.connection.vendor]:
         editor.execute(statement, None)
 
 
 # -- PostgreSQL ------------------------------------------------------------------------------------
-# What changed, as rows with a sign. An UPDATE has both; the others have one of the two tables.
+# The changed rows with a sign. An UPDATE has both tables, the others have one of the two.
 _SIGNED = {
     "INSERT": "SELECT 1 AS sign, * FROM new_rows",
     "DELETE": "SELECT -1 AS sign, * FROM old_rows",
@@ -59,8 +59,8 @@ _REFERENCING = {
     "UPDATE": "NEW TABLE AS new_rows OLD TABLE AS old_rows",
 }
 
-# In the order of the keys, as all locks are taken (tracker/rows/merge.py). A change within one bucket
-# adds up to nothing, and writes nothing.
+# In the order of the keys, as all locks are taken (tracker/rows/merge.py). A change within one
+# bucket sums to zero and writes nothing.
 _ADD_TO_TALLY = """
     INSERT INTO tracker_tally AS tally (bucket, shard, {columns})
     SELECT bucket, mine, {sums}
@@ -80,8 +80,8 @@ _ITEM_SHARES = """
     SELECT date_bin('10 minutes', created_at, 'epoch'), 0, sign, 0, 0 FROM changed
 """
 
-# The cart's times, too: its row is written once for all that a statement does to its items. What an
-# index has of it, the last activity, is what costs most (tracker/rows/merge_sql.py takes its lock only).
+# The cart's times are set here too, so that a statement writes each cart's row once. The index on
+# the last activity is what costs most (tracker/rows/merge_sql.py only locks the row).
 _ADD_TO_CARTS = """
     WITH changed AS ({signed})
     UPDATE tracker_cart AS cart
@@ -117,14 +117,13 @@ def _add_to_tally(signed: str, shares: str) -> str:
     )
 
 
-# A connection keeps the plan that it made when the tables were small, and an hour later reads a
-# large table as a whole with it. What a batch changes is found by key, however many there are.
+# A connection keeps the plan that it made when the tables were small, and would later read a large
+# table as a whole with it. A batch's rows are always found by key.
 _BY_KEY = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
 
-# Room in each page for the next version of its rows, which are changed again and again: then an
-# update writes no index (PostgreSQL manual, 66.7, "Heap-Only Tuples"). Took what the triggers cost
-# for an item that is new in its cart from 12 us to 8. A cart's last activity is in an index all the
-# same: what busy carts leave behind there must go soon, and not at autovacuum's usual slow pace.
+# Leave space in each page for the next versions of its rows, which change often: then an update
+# writes no index (PostgreSQL manual, 66.7, "Heap-Only Tuples"; docs/performance.md). A cart's last
+# activity is indexed nevertheless, so autovacuum must remove the old entries of busy carts soon.
 _STORAGE = {
     "tracker_cart": "fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05,"
     " autovacuum_vacuum_cost_delay = 0",
@@ -151,7 +150,7 @@ def _postgresql(table: str, event: str) -> list[str]:
 
 
 # -- SQLite ----------------------------------------------------------------------------------------
-# Django keeps times as text: '2026-11-22 10:27:35.123456'. Always shard 0: there is one writer.
+# Django stores times as text: '2026-11-22 10:27:35.123456'. Always shard 0: there is one writer.
 _SQLITE_BUCKET = "substr({0}, 1, 15) || '0:00'"
 _SQLITE_CART = """
     INSERT INTO tracker_tally (bucket, shard, new_carts, new_items, seen_carts, seen_value)

@@ -1,4 +1,4 @@
-"""Times as the rows keep them, and as versions count them: UTC, whole microseconds since 1970."""
+"""Times as rows store them: UTC, in whole microseconds since 1970."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,10 +7,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def from_us(us: int) -> datetime:
-    """The time that is so many microseconds after 1970."""
+    """Return the time that is this many microseconds after 1970."""
     return EPOCH + us * _MICROSECOND
 
 
 def to_us(time: datetime) -> int:
-    """Microseconds since 1970, rounded down: the other way round, exact for times of rows."""
+    """Return the microseconds since 1970, rounded down. Exact for times of rows."""
     return (time - EPOCH) // _MICROSECOND

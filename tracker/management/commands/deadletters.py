@@ -1,4 +1,4 @@
-"""manage.py deadletters"""
+"""The command `manage.py deadletters`."""
 
 from argparse import ArgumentParser
 from collections import Counter
@@ -14,14 +14,16 @@ from tracker.models import DeadLetter
 
 
 class Command(BaseCommand):
-    help = "Records that the database refused for what they are: list, replay or discard them."
+    help = "List, replay or discard the records that the database refused because of their content."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "action", nargs="?", default="list", choices=["list", "replay", "discard"]
         )
-        parser.add_argument("ids", nargs="*", type=UUID, help="which ones; all, if none are named")
-        parser.add_argument("--yes", action="store_true", help="discard without asking")
+        parser.add_argument("ids", nargs="*", type=UUID, help="ids of dead letters; default: all")
+        parser.add_argument(
+            "--yes", action="store_true", help="confirm that records are to be discarded"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = DeadLetter.objects.all()
@@ -42,7 +44,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{listed} dead letters")
 
     def _replay(self, letters: QuerySet[DeadLetter]) -> None:
-        """Each on its own: merged and deleted in one transaction, or left with its new error."""
+        """Merge and delete each in one transaction, or keep it with its new error."""
         letters_in_order = deadletters.oldest_first(letters)
         results = Counter(deadletters.replay(letter) for letter in letters_in_order)
         replayed, refused = results[Result.REPLAYED], results[Result.REFUSED]
@@ -51,7 +53,7 @@ class Command(BaseCommand):
     def _discard(self, letters: QuerySet[DeadLetter], *, sure: bool) -> None:
         chosen = list(letters.values_list("pk", flat=True))
         if chosen and not sure:
-            raise CommandError(f"This deletes {len(chosen)} records for ever: add --yes.")
+            raise CommandError(f"This deletes {len(chosen)} records permanently: add --yes.")
         for key in chosen:
             DeadLetter.objects.filter(pk=key).delete()
         self.stdout.write(f"{len(chosen)} discarded")

@@ -1,4 +1,4 @@
-"""manage.py doctor"""
+"""The command `manage.py doctor`."""
 
 import shutil
 import sys
@@ -21,29 +21,30 @@ MAX_CLOCK_SKEW_S = 1.0
 
 
 class Command(BaseCommand):
-    help = "Compare the configuration with the parts as they run, and say what is wrong."
+    help = "Check the configuration against the running parts, and say what is wrong."
 
     def handle(self, *args: Any, **options: Any) -> None:
         wrong = 0
         for name, check in _checks():
-            complaint = _complaint(check)
-            wrong += complaint is not None
-            self.stdout.write(f"{'ok   ' if complaint is None else 'WRONG'}  {name}")
-            if complaint:
-                self.stdout.write(f"       {complaint}")
+            finding = _finding(check)
+            wrong += finding is not None
+            self.stdout.write(f"{'ok   ' if finding is None else 'WRONG'}  {name}")
+            if finding:
+                self.stdout.write(f"       {finding}")
         if wrong:
             sys.exit(1)
 
 
 class CheckError(Exception):
-    """Something is wrong; the text says what, and what to do."""
+    """Something is wrong. The text says what, and what to do."""
 
 
-def _complaint(check: Callable[[], None]) -> str | None:
+def _finding(check: Callable[[], None]) -> str | None:
+    """Run a check. Return what is wrong, or None."""
     try:
         check()
-    except CheckError as complaint:
-        return str(complaint)
+    except CheckError as error:
+        return str(error)
     except Error as error:
         connection.close()
         return first_line(error)
@@ -51,7 +52,7 @@ def _complaint(check: Callable[[], None]) -> str | None:
 
 
 def _checks() -> Iterator[tuple[str, Callable[[], None]]]:
-    # A storefront without a drain has none, and must not be given one by being looked at.
+    # A storefront without a drain has no database, and the check must not create one.
     if settings.SERVES_CONSOLE or settings.DATABASE_IS_GIVEN:
         yield "the database answers", _database_answers
         yield "the database is migrated", _database_is_migrated
@@ -98,8 +99,8 @@ def _intake() -> None:
 
 
 def _promise_is_kept() -> None:
-    if complaints := intake_from_url(settings.SERVED_INTAKE_URL).warnings():
-        raise CheckError(" ".join(complaints))
+    if warnings := intake_from_url(settings.SERVED_INTAKE_URL).warnings():
+        raise CheckError(" ".join(warnings))
 
 
 def _is_drained() -> None:

@@ -1,4 +1,4 @@
-"""manage.py drain"""
+"""The command `manage.py drain`."""
 
 import os
 import signal
@@ -46,9 +46,9 @@ class Command(BaseCommand):
 
 
 def _stop_soon(stop: threading.Event) -> None:
-    """Stop after the batch; and if the database does not let it end, without it.
+    """Stop after the current batch, or without it if the database does not let it end in time.
 
-    Nothing is lost then: what is not acknowledged is read again.
+    Nothing is lost: records that are not acknowledged are read again.
     """
     stop.set()
     timer = threading.Timer(STOP_WITHIN_S, os._exit, [0])
@@ -57,9 +57,10 @@ def _stop_soon(stop: threading.Event) -> None:
 
 
 def _stop_at(end: socket.socket, stop: threading.Event) -> None:
-    """Stop as soon as a byte comes, or the other side is gone; whatever the main thread waits for.
+    """Stop when a byte arrives or the other side is gone.
 
-    It may be the database's driver, in which Python runs no signal handlers.
+    A thread waits for it, because the main thread may be inside the database's driver, where Python
+    runs no signal handlers.
     """
 
     def wait_for_the_end() -> None:
@@ -70,7 +71,7 @@ def _stop_at(end: socket.socket, stop: threading.Event) -> None:
 
 
 def _signals() -> socket.socket:
-    """From which a byte comes at SIGTERM and SIGINT."""
+    """Return a socket on which a byte arrives at SIGTERM and SIGINT."""
     arrived, wakeup = socket.socketpair()
     wakeup.setblocking(False)
     signal.set_wakeup_fd(wakeup.detach())

@@ -1,4 +1,4 @@
-"""manage.py purge"""
+"""The command `manage.py purge`."""
 
 import sys
 from argparse import ArgumentParser
@@ -15,13 +15,16 @@ from tracker.rows.errors import first_line
 
 
 class Command(BaseCommand):
-    help = "Delete carts without activity for long, with their items. May be stopped at any time."
+    help = "Delete carts that were not used for long, with their items. Stop it at any time."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--older-than", required=True, metavar="AGE", help="of the last activity: 12h, 90d, 2w"
+            "--older-than",
+            required=True,
+            metavar="AGE",
+            help="since the last activity: 12h, 90d, 2w",
         )
-        parser.add_argument("--dry-run", action="store_true", help="only say what there is")
+        parser.add_argument("--dry-run", action="store_true", help="only count them")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

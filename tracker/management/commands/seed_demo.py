@@ -1,4 +1,4 @@
-"""manage.py seed_demo"""
+"""The command `manage.py seed_demo`."""
 
 from argparse import ArgumentParser
 from itertools import islice

@@ -18,8 +18,8 @@ from tests.support.deployment import DEPLOY, GUIDE, units, values
 from tests.support.live import ROOT
 from tracker.counters import CountedCollector
 
-README = (ROOT / "README.md").read_text()
-SETTINGS = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
+TABLE = (ROOT / "docs" / "settings.md").read_text()
+SETTINGS = set(re.findall(r"^\| `([A-Z_]+)` \|", TABLE, re.MULTILINE))
 EXAMPLE = (DEPLOY / "cart-tracker.env.example").read_text()
 
 
@@ -128,7 +128,7 @@ _HANDLE = re.compile(r"^\t@(\w+) path (.*)\n\thandle @\1 \{\n(.*?)^\t\}", re.MUL
 
 
 def by_nginx(path: str) -> str | None:
-    """ "storefront", "console", or None; by nginx's own order of locations."""
+    """Return "storefront", "console", or None; by nginx's own order of locations."""
     found = _LOCATION.findall(NGINX)
     exact = [body for kind, pattern, body in found if kind == "=" and pattern == path]
     regex = [body for kind, pattern, body in found if kind == "~" and re.search(pattern, path)]

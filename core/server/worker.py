@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import threading
 from typing import Literal
 
@@ -20,6 +21,7 @@ from tracker.operations import refusals
 
 STOP_WITHIN_S = 4
 CLOSE_WITHIN_S = 0.5  # The disk may be what hangs.
+_MACOS_OPEN_MAX = 10_240
 
 
 def run(*, listener: socket.socket, lifeline: socket.socket, threads: int) -> None:
@@ -93,5 +95,7 @@ def _group_commit() -> Literal["inline", "thread"] | None:
 
 def _raise_file_limit() -> None:
     """Every connection is an open file, and the usual soft limit is 1,024."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS reports "unlimited", but refuses a soft limit above this (OPEN_MAX).
+    soft = max(soft, _MACOS_OPEN_MAX) if sys.platform == "darwin" else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -17,7 +17,7 @@ from tracker.adds import Add
 from tracker.counters import SYNC_RECORDS
 from tracker.intake.contract import Unavailable
 from tracker.intake.journal.backlog import JournalBacklog
-from tracker.intake.journal.file_systems import REMOTE, file_system
+from tracker.intake.journal.disk import REMOTE, file_system, sync_data
 from tracker.intake.journal.options import Options
 from tracker.intake.journal.reader import JournalReader
 from tracker.intake.journal.segments import create, segment_path
@@ -184,7 +184,7 @@ class Writer:
             raise OSError(errno.EIO, "the segment could not be synced before")
         appended = self._appended
         try:
-            os.fdatasync(self._file)
+            sync_data(self._file)
         except OSError:
             self.failed = True
             raise

@@ -1,15 +1,18 @@
-"""Versions: acceptance times that rise, on one machine, whatever its clock does (R22)."""
+"""Versions: acceptance times that always increase on one machine, whatever its clock does (R22)."""
 
+import errno
 import fcntl
 import mmap
 import os
-import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SLOTS = 64
 # The low byte of a version is its writer's slot, so that no two versions are ever the same.
 _STEP = 256
+_FILE_BYTES = SLOTS * 8
 
 
 class SlotsTakenError(OSError):
@@ -17,74 +20,105 @@ class SlotsTakenError(OSError):
 
 
 class VersionClock:
-    """The clock of one writer among up to 64 in a directory.
+    """The clock of one writer among up to 64 in a directory. Not thread-safe.
 
     A version is the time in nanoseconds since 1970, but always higher than every version that any
     writer of the directory gave before, even if the machine's clock was set back since: each writer
     keeps its last one in its own cell of a file that all of them have mapped. The file survives the
-    death of any process; the kernel writes it back to the disk.
+    death of any process; the kernel writes it to the disk later.
 
-    Not thread-safe. Raises SlotsTakenError, and OSError if the directory can't be written.
+    A writer owns its slot through a lock (flock(2)) on the slot's file, which ends with the process.
+
+    Raises SlotsTakenError, and OSError if the directory can't be written.
     """
 
     def __init__(self, directory: Path) -> None:
-        self._file = os.open(directory / "versions", os.O_RDWR | os.O_CREAT, 0o600)
+        self.slot, self._lock = _take_slot(directory)
         try:
-            # Not a hole: on a full disk, writing to it through the map would be our death (SIGBUS).
-            os.posix_fallocate(self._file, 0, SLOTS * 8)
-            self.slot = self._take_slot()
+            self._map = _map_versions(directory)
         except OSError:
-            os.close(self._file)
+            os.close(self._lock)
             raise
-        self._map = mmap.mmap(self._file, SLOTS * 8)
         self._cells = memoryview(self._map).cast("q")
 
-    def _take_slot(self) -> int:
-        """The first byte of the file that no other process has locked is ours until we end."""
-        for slot in range(SLOTS):
-            if _lock(self._file, slot):
-                return slot
-        raise SlotsTakenError("all 64 slots of this directory are taken by running processes")
-
     def next(self) -> int:
-        """The next version: higher than all that were given before this call began."""
+        """Return the next version: higher than all that were given before this call began."""
         floor = max(self._cells)
         version = max(time.time_ns(), floor + _STEP) // _STEP * _STEP + self.slot
         self._cells[self.slot] = version
         return version
 
     def close(self) -> None:
+        """Give the slot to others. In a forked child the parent keeps it."""
         self._cells.release()
         self._map.close()
-        os.close(self._file)
+        os.close(self._lock)
 
 
 def taken_slots(directory: Path) -> set[int]:
-    """The slots of the writers that are running now, this process's own among them."""
+    """Return the slots of the writers that run now, also that of this process."""
+    taken = set()
+    for slot in range(SLOTS):
+        path = _slot_path(directory, slot)
+        if not path.exists():  # Files are made in order, and stay.
+            break
+        if _is_taken(path):
+            taken.add(slot)
+    return taken
+
+
+def _slot_path(directory: Path, slot: int) -> Path:
+    return directory / f"slot-{slot:02d}"
+
+
+def _take_slot(directory: Path) -> tuple[int, int]:
+    """Return the first free slot, and the file whose lock makes it ours."""
+    for slot in range(SLOTS):
+        file = os.open(_slot_path(directory, slot), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+        else:
+            return slot, file
+    raise SlotsTakenError("all 64 slots of this directory are taken by running processes")
+
+
+def _is_taken(path: Path) -> bool:
+    """Try a shared lock. A writer that starts at this moment takes the next slot, no harm done."""
+    file = os.open(path, os.O_RDONLY)
     try:
-        file = os.open(directory / "versions", os.O_RDWR)
-    except FileNotFoundError:
-        return set()
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _map_versions(directory: Path) -> mmap.mmap:
+    """Map the file of all writers' last versions. Make it first, with all its bytes on the disk.
+
+    It must not have holes: on a full disk, a write to one through the map would kill the process
+    (SIGBUS).
+    """
+    file = os.open(directory / "versions", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        return {slot for slot in range(SLOTS) if _is_locked(file, slot)}
+        with _locked(file):
+            size = os.fstat(file).st_size
+            missing = _FILE_BYTES - size
+            if missing > 0 and os.pwrite(file, bytes(missing), size) < missing:
+                raise OSError(errno.ENOSPC, "no space for the file of versions")
+        return mmap.mmap(file, _FILE_BYTES)
     finally:
         os.close(file)
 
 
-# Locks of the open file, not of the process (fcntl(2), "Open file description locks"): the classic
-# ones would all be gone as soon as anything in the process closed the same file.
-_FLOCK = struct.Struct("hhqqi4x")
-
-
-def _lock(file: int, slot: int) -> bool:
+@contextmanager
+def _locked(file: int) -> Iterator[None]:
+    """Keep other processes from filling the same file: zeros would overwrite their versions."""
+    fcntl.flock(file, fcntl.LOCK_EX)
     try:
-        fcntl.fcntl(file, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, slot, 1, 0))
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
-
-
-def _is_locked(file: int, slot: int) -> bool:
-    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, slot, 1, 0)
-    lock_type: int = _FLOCK.unpack(fcntl.fcntl(file, fcntl.F_OFD_GETLK, asked))[0]
-    return lock_type != fcntl.F_UNLCK
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)

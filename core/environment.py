@@ -1,7 +1,7 @@
-"""Readers for environment variables: typed, strict, and clear about what is wrong.
+"""Read environment variables: typed, strict, with clear errors.
 
-Every reader raises `SettingError`, whose text is one line that says what to do. An empty value
-counts as not set, because that is what an unfilled line in a unit file or a compose file gives.
+Every reader raises `SettingError` with one line that says what to do. An empty value counts as not
+set, because that is what an empty line in a unit file or a compose file gives.
 """
 
 import os
@@ -25,26 +25,26 @@ _DATABASE_SCHEMES = {"sqlite", "postgres", "postgresql"}
 
 
 class SettingError(ImproperlyConfigured):
-    """An environment variable has a value that can't be used; the text says which and why."""
+    """An environment variable has a value that can't be used. The text says which and why."""
 
 
 def text(name: str, default: str = "") -> str:
-    """The variable's value without surrounding white space, or the default."""
+    """Return the value without surrounding white space, or the default."""
     return os.environ.get(name, "").strip() or default
 
 
 def flag(name: str, *, default: bool = False) -> bool:
-    """A switch: 1/true/yes/on or 0/false/no/off in any case."""
+    """Read a switch: 1/true/yes/on or 0/false/no/off in any case."""
     value = text(name)
     if not value:
         return default
     if value.lower() not in _FLAGS:
-        raise SettingError(f"{name}={value!r} is no switch: use 1 or 0.")
+        raise SettingError(f"{name}={value!r} is not a switch: use 1 or 0.")
     return _FLAGS[value.lower()]
 
 
 def whole_number(name: str, *, default: int, lowest: int = 0, highest: int) -> int:
-    """A decimal number from `lowest` to `highest`, both included."""
+    """Read a decimal number from `lowest` to `highest`, both included."""
     value = text(name, str(default))
     if not (value.isascii() and value.isdigit() and lowest <= int(value) <= highest):
         raise SettingError(f"{name}={value!r} must be a whole number from {lowest} to {highest}.")
@@ -52,7 +52,7 @@ def whole_number(name: str, *, default: int, lowest: int = 0, highest: int) -> i
 
 
 def choice(name: str, *, default: str, among: tuple[str, ...]) -> str:
-    """One word of a fixed set."""
+    """Read one word of a fixed set."""
     value = text(name, default)
     if value not in among:
         raise SettingError(f"{name}={value!r} must be one of: {', '.join(among)}.")
@@ -60,15 +60,15 @@ def choice(name: str, *, default: str, among: tuple[str, ...]) -> str:
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """A comma-separated list; white space around the entries is dropped."""
+    """Read a comma-separated list, without white space around its entries."""
     return [word for part in text(name, default).split(",") if (word := part.strip())]
 
 
 def origins(name: str) -> frozenset[str]:
-    """Web origins in the form in which browsers send them (RFC 6454, section 6.2).
+    """Read web origins in the form in which browsers send them (RFC 6454, section 6.2).
 
-    Matching is by whole string, so a value that no browser could ever send (a path, an
-    upper-case host, a default port) would silently match nothing: it is refused instead.
+    Origins are compared as whole strings, so a value that no browser sends (with a path, an
+    upper-case host or a default port) would silently match nothing: it is refused instead.
     """
     return frozenset(_origin(name, word) for word in words(name))
 
@@ -81,14 +81,14 @@ def _origin(name: str, word: str) -> str:
         )
     if not _ORIGIN.fullmatch(word) or word.endswith(_DEFAULT_PORTS[urlsplit(word).scheme]):
         raise SettingError(
-            f"{name}: {word!r} is no origin. Write it as the browser sends it: lower case, "
+            f"{name}: {word!r} is not an origin. Write it as the browser sends it: lower case, "
             "like https://shop.example or http://localhost:3000, no path, no default port."
         )
     return word
 
 
 def database(name: str, default: str) -> dict[str, object]:
-    """Django's settings for one database, from sqlite:///path or postgres://user:pw@host/name."""
+    """Return Django's settings for sqlite:///path or postgres://user:password@host/name."""
     url = text(name, default)
     scheme = urlsplit(url).scheme
     if scheme not in _DATABASE_SCHEMES:
@@ -99,14 +99,14 @@ def database(name: str, default: str) -> dict[str, object]:
     try:
         config: dict[str, object] = environ.Env.db_url_config(url)
     except ValueError as error:
-        raise SettingError(f"{name} can't be read as a URL: {error}.") from None
+        raise SettingError(f"{name} is not a valid URL: {error}.") from None
     if not config.get("NAME"):
         raise SettingError(f"{name} names no database: put it after the last slash.")
     return config
 
 
 def secret(name: str, make: Callable[[], str], keep_in: Path) -> str:
-    """The variable's value; without one, a secret of our own, made once and kept in a file."""
+    """Return the value or, without one, a secret that is made once and kept in a file."""
     if value := text(name):
         return value
     try:
@@ -120,7 +120,7 @@ def secret(name: str, make: Callable[[], str], keep_in: Path) -> str:
 
 
 def directory(name: str, default: Path) -> Path:
-    """A directory of our own, made if it is not there."""
+    """Return a directory, which is created if it does not exist."""
     path = Path(text(name, str(default))).absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -130,17 +130,17 @@ def directory(name: str, default: Path) -> Path:
 
 
 def _make_once(path: Path, content: str) -> None:
-    """Create a file of mode 0600 whole or not at all; if another process was first, its file stays.
+    """Create a file of mode 0600, completely or not at all. An existing file stays.
 
-    Written aside and linked into place, so that two processes that start together agree on one
-    secret, and none ever reads a half-written one.
+    It is written under another name and linked, so that two processes that start together use the
+    same secret, and none reads a part of it.
     """
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.touch(mode=0o600)
-    aside.write_text(content)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.touch(mode=0o600)
+    temporary.write_text(content)
     try:
-        os.link(aside, path)
+        os.link(temporary, path)
     except FileExistsError:
         pass
     finally:
-        aside.unlink()
+        temporary.unlink()

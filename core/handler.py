@@ -1,4 +1,4 @@
-"""The WSGI application: Django's, with a short way for the storefront's endpoint."""
+"""The WSGI application: Django's own, with a short cut for the storefront's endpoint."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, cast
@@ -15,13 +15,12 @@ from tracker.endpoint.paths import ITEMS_PREFIX
 
 
 class Application:
-    """Runs POST /items through the same middleware as Django does, and through nothing else.
+    """Run POST /items through the same middleware as Django does, and nothing else.
 
-    Django's way sends signals that look after database connections (17 µs a request), sets the
-    script prefix and the URLconf for code that reverses addresses, and guards every middleware
-    against exceptions by itself. The storefront's endpoint needs of that one guard around all; what
-    it stores with looks after its own connections. Everything else goes Django's way, and so does
-    /items where the debug toolbar wants to see it.
+    Django sends signals that manage database connections, sets the script prefix and the URLconf
+    for code that reverses addresses, and wraps each middleware against exceptions. The storefront's
+    endpoint needs one such wrapper, and its intake manages its own connections. All other requests
+    go through Django, also /items where the debug toolbar follows it.
     """
 
     def __init__(self, django: WsgiApplication) -> None:
@@ -42,18 +41,18 @@ class Application:
 
 
 def storefront_layers() -> list[str]:
-    """The first of settings.MIDDLEWARE, to the one that calls the storefront's view."""
+    """Return settings.MIDDLEWARE up to the layer that calls the storefront's view."""
     last = f"{StorefrontMiddleware.__module__}.{StorefrontMiddleware.__qualname__}"
     return settings.MIDDLEWARE[: settings.MIDDLEWARE.index(last) + 1]
 
 
 def _storefront_chain() -> Callable[[HttpRequest], HttpResponse]:
     layers = storefront_layers()
-    chain: Any = None  # Never called: the last one answers.
+    chain: Any = None  # Never called: the last layer answers.
     for name in reversed(layers):
         chain = import_string(name)(chain)
         if name == layers[-1]:
-            # What the view raises becomes Django's 500, which the others then clothe (R31, R33).
+            # An exception of the view becomes Django's 500; other layers complete it (R31, R33).
             chain = convert_exception_to_response(chain)
     guarded: Any = convert_exception_to_response(chain)
     return cast(Callable[[HttpRequest], HttpResponse], guarded)

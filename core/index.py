@@ -1,4 +1,4 @@
-"""The answer at /: where to go from here."""
+"""The answer at /, which says where to go."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse

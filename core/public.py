@@ -9,13 +9,13 @@ from whitenoise import WhiteNoise  # type: ignore[import-untyped]
 
 WsgiApplication = Callable[..., Iterable[bytes]]
 
-# A file under a version's name may change: browsers ask again after so long.
+# A file under a version's name may change: browsers ask again after this time.
 MAX_AGE_S = 300
-# One under the hash of its content never does.
+# A file under the hash of its content never changes.
 _IMMUTABLE = r"^/cart-tracker\.v\d+\.[0-9a-f]{12}\.js$"
 
 _DOCS = "/docs/"
-# The package holds Redoc, too, and is a Django app. Only these files of it are used.
+# The package also holds Redoc, and is a Django app. Only these files are used.
 _SWAGGER_UI = (
     Path(drf_spectacular_sidecar.__file__).parent / "static/drf_spectacular_sidecar/swagger-ui-dist"
 )

@@ -1,4 +1,4 @@
-"""Settings, all of them from the environment. The README has the table; a test keeps it true."""
+"""Settings, all from the environment. The table is docs/settings.md; a test compares both."""
 
 import sqlite3
 from datetime import timedelta
@@ -18,7 +18,7 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 STOREFRONT_ORIGINS = env.origins("STOREFRONT_ORIGINS")
 
 # -- Proxies ---------------------------------------------------------------------------------------
-# From 1 on, the nearest proxy is believed about the scheme; it must set or strip the header itself.
+# From 1 on, the header of the nearest proxy decides the scheme. The proxy must set or strip it.
 TRUSTED_PROXIES = env.whole_number("TRUSTED_PROXIES", default=0, highest=10)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 BEHIND_TLS = TRUSTED_PROXIES > 0
@@ -46,8 +46,8 @@ if SERVES_CONSOLE:
 if USES_TOOLBAR:
     INSTALLED_APPS += ["debug_toolbar"]
 
-# From the outside to the inside. A request to the storefront's endpoints turns round at
-# StorefrontMiddleware, so that it pays for nothing that only the console needs.
+# From the outside to the inside. A request to the storefront's endpoints ends at
+# StorefrontMiddleware, so that it does not run what only the console needs.
 MIDDLEWARE = []
 if USES_TOOLBAR:
     MIDDLEWARE += [
@@ -63,13 +63,13 @@ MIDDLEWARE += [
 ]
 if SERVES_CONSOLE:
     MIDDLEWARE += [
-        # These three stand outside: errors, redirects and static files get their headers, too.
+        # These three are outermost: errors, redirects and static files get their headers, too.
         "tracker.console.frame.headers.HeadersMiddleware",
         "csp.middleware.CSPMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
-        "tracker.console.frame.limits.TimeLimitMiddleware",  # Around all that asks the database.
+        "tracker.console.frame.limits.TimeLimitMiddleware",  # Around all that uses the database.
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
@@ -98,20 +98,20 @@ TEMPLATES = [
 ]
 
 # -- The database and the intake -------------------------------------------------------------------
-# `serve` and `drain` take the journal unless told otherwise; whoever runs no drain (runserver, the
-# tests) writes the rows directly.
+# `serve` and `drain` use the journal by default. Without a drain (runserver, tests) the rows are
+# written directly.
 INTAKE_URL = env.text("INTAKE_URL", "database://")
 SERVED_INTAKE_URL = env.text("INTAKE_URL", f"journal://{VAR_DIR / 'journal'}")
-# Seconds until an add that can't be stored is answered 503; R32 allows 3 for the whole reply.
+# Seconds until an add that can't be stored is answered 503. R32 allows 3 for the whole reply.
 STORE_TIMEOUT_S = 2
 SQLITE_DEFAULT = f"sqlite:///{VAR_DIR / 'tracker.sqlite3'}"
 
 
 def _sqlite_options() -> dict[str, Any]:
-    """Write transactions take their lock at once, so that they wait instead of failing half-way.
+    """Return options for SQLite. Write transactions lock at their start, so that they wait there.
 
-    Before these versions, SQLite's write-ahead log has a race at its reset that can lose committed
-    transactions (sqlite.org/wal.html, "The WAL-reset bug"): there it keeps the rollback journal.
+    Before these versions, SQLite's write-ahead log can lose committed transactions at its reset
+    (sqlite.org/wal.html, "The WAL-reset bug"): they use the rollback journal.
     """
     version = sqlite3.sqlite_version_info
     fixed = (
@@ -126,14 +126,14 @@ def _sqlite_options() -> dict[str, Any]:
 
 
 def _database() -> dict[str, Any]:
-    """One database, kept open between requests, with limits on how long it may keep us waiting."""
+    """Return the database: connections are kept, and waits for it are limited."""
     config: dict[str, Any] = env.database("DATABASE_URL", SQLITE_DEFAULT)
     config |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
     options = config.setdefault("OPTIONS", {})
     if "sqlite" in config["ENGINE"]:
         return config | {"OPTIONS": _sqlite_options() | options}
-    # libpq: seconds to connect; milliseconds for which sent bytes may stay unacknowledged; and
-    # where we only wait for an answer, seconds until the host is asked whether it is still there.
+    # libpq: seconds to connect; milliseconds for which sent bytes may stay unacknowledged; seconds
+    # without an answer until keep-alive probes are sent.
     limits = {
         "connect_timeout": STORE_TIMEOUT_S,
         "tcp_user_timeout": STORE_TIMEOUT_S * 1000,
@@ -156,23 +156,23 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # -- Security --------------------------------------------------------------------------------------
 if SERVES_CONSOLE:
     SECRET_KEY = env.secret("SECRET_KEY", get_random_secret_key, keep_in=VAR_DIR / "secret_key")
-else:  # Nothing is signed. Django wants one all the same.
+else:  # Nothing is signed, but Django demands a key.
     SECRET_KEY = env.text("SECRET_KEY") or get_random_secret_key()
 SECRET_KEY_IS_LOCAL = not env.text("SECRET_KEY")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-# A session ends with the browser, and 12 hours after the login at the latest: a long shift.
+# A session ends with the browser, at the latest 12 hours after the login (a long shift).
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_AGE = 12 * 3600
 SECURE_SSL_REDIRECT = BEHIND_TLS
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
-SECURE_REFERRER_POLICY = "same-origin"  # Addresses hold carts' ids and what was searched for.
+SECURE_REFERRER_POLICY = "same-origin"  # Addresses contain cart ids and search terms.
 X_FRAME_OPTIONS = "DENY"
-# Whether a whole domain is HTTPS for ever is its owner's decision, not that of one host below it.
+# Whether a whole domain is HTTPS only is decided by its owner, not by one host below it.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 if not SERVES_CONSOLE:
-    # No pages, no sessions, no forms: nothing for those layers to protect.
+    # No pages, sessions or forms: these layers have nothing to protect.
     SILENCED_SYSTEM_CHECKS += ["security.W001", "security.W002", "security.W003"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -185,10 +185,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # -- The console's security ------------------------------------------------------------------------
-# Nothing inline, nothing from elsewhere. The same with DEBUG: the toolbar needs no more, and
-# django-csp by itself spares Django's technical pages (404 and 500), which do.
+# Nothing inline, nothing from other hosts. Also with DEBUG: the toolbar needs nothing more, and
+# django-csp leaves out Django's technical pages (404 and 500), which do.
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
-    "EXCLUDE_URL_PREFIXES": ["/openapi.json"],  # The storefront's, and no page.
+    "EXCLUDE_URL_PREFIXES": ["/openapi.json"],  # Belongs to the storefront, and is not a page.
     "DIRECTIVES": {
         "default-src": ["'none'"],
         "script-src": ["'self'"],
@@ -203,21 +203,21 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 if SERVES_CONSOLE:
     CSRF_FAILURE_VIEW = "tracker.console.frame.failures.csrf_failure"
 
-# Failed logins: after so many with one name from one address, and from one address with any names,
-# both have to wait. A name alone locks nobody out: strangers could keep its owner away.
+# Failed logins lock a name from one address, and one address with any names. A name alone is never
+# locked: strangers could keep its owner out.
 LOCKOUT_FAILURES_PER_ADDRESS = 50
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Trying on does not make it longer.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # More tries do not make it longer.
 AXES_HANDLER = "tracker.console.frame.lockout.LockoutHandler"
 AXES_CLIENT_IP_CALLABLE = "tracker.console.frame.lockout.client_address"
 AXES_LOCKOUT_CALLABLE = "tracker.console.frame.lockout.locked_out"
 AXES_ENABLE_ADMIN = False
-AXES_DISABLE_ACCESS_LOG = True  # No table of who came when: nobody looks at it, and it only grows.
+AXES_DISABLE_ACCESS_LOG = True  # Nobody needs a table of all logins, and it only grows.
 AXES_VERBOSE = False
-AXES_SENSITIVE_PARAMETERS = ["username"]  # Passwords get typed there. The log names addresses.
+AXES_SENSITIVE_PARAMETERS = ["username"]  # People type passwords there. The log has addresses.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -225,7 +225,7 @@ AUTHENTICATION_BACKENDS = [
 
 # -- The console -----------------------------------------------------------------------------------
 CURRENCY = env.text("CURRENCY", "USD")
-# A cart is active until so long after its last activity, and stale from then on.
+# Hours since the last activity until a cart is no longer active, and until it is stale.
 CART_ACTIVE_HOURS = env.whole_number("CART_ACTIVE_HOURS", default=2, lowest=1, highest=8760)
 CART_STALE_HOURS = env.whole_number(
     "CART_STALE_HOURS", default=24, lowest=CART_ACTIVE_HOURS, highest=8760
@@ -238,23 +238,23 @@ FORMAT_MODULE_PATH = ["tracker.console.formats"]
 LOGIN_URL = "admin:login"
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
-WHITENOISE_USE_FINDERS = True  # Serves from the packages: a fresh clone has collected nothing.
+WHITENOISE_USE_FINDERS = True  # Serve from the packages: a fresh clone has no collected files.
 STATIC_ROOT.mkdir(exist_ok=True)
 # Served at the root, to any page (core/public.py).
 PUBLIC_ROOT = BASE_DIR / "tracker" / "public"
 
-# The toolbar's own guard looks at INTERNAL_IPS; a browser on this machine is all that it is for.
+# The toolbar serves only these addresses: browsers on this machine.
 INTERNAL_IPS = ["127.0.0.1", "::1"]
-# Static files come by it, too, some 25 with each page: of only 25 requests, as it would by itself,
-# it would have forgotten the page before anybody can look at its queries.
+# The toolbar also sees static files, some 25 for each page. With its default of 25 requests it
+# would have forgotten the page before anybody looks at its queries.
 DEBUG_TOOLBAR_CONFIG = {
     "RESULTS_CACHE_SIZE": 200,
-    "SHOW_COLLAPSED": True,  # Open, it covers half of a narrow page.
-    "UPDATE_ON_FETCH": True,  # After an add from the page it shows that add.
+    "SHOW_COLLAPSED": True,  # Expanded, it covers half of a narrow page.
+    "UPDATE_ON_FETCH": True,  # After an add from the page, show that add.
     "OBSERVE_REQUEST_CALLBACK": "middleware.toolbar.updates_the_page",
 }
 
-# -- Logs: to stderr, one line each, for machines unless asked otherwise ---------------------------
+# -- Logs: lines on stderr, JSON by default --------------------------------------------------------
 LOG_FORMAT = env.choice("LOG_FORMAT", default="json", among=("json", "text"))
 LOGGING = {
     "version": 1,
@@ -270,7 +270,7 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    # Django would write a line for every 4xx: a flood of bad requests must not flood the log too.
+    # Django would log every 4xx. A flood of bad requests must not flood the log.
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.request": {"level": "ERROR"},

@@ -1,4 +1,4 @@
-"""Which addresses there are, by role."""
+"""The addresses of each role."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The application as plain WSGI (PEP 3333): for `manage.py serve`, gunicorn and others."""
+"""The application as plain WSGI (PEP 3333), for `manage.py serve`, gunicorn and others."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""One client's connection: whose turn it is, deadlines, and how it ends."""
+"""One client's connection: the order of its responses, its deadlines, and its end."""
 
 import asyncio
 import sys
@@ -16,14 +16,14 @@ HEAD_TIMEOUT_S = 10
 BODY_TIMEOUT_S = 10
 KEEP_ALIVE_S = 75
 WRITE_TIMEOUT_S = 30
-# For how long a client may go on sending after its last response. Hanging up at once would reset the
-# connection, and a client in the middle of its body would never see why it was refused.
+# How long a client may go on sending after its last response. Closing at once would reset the
+# connection, and a client that is sending its body would never see why it was refused.
 LAST_READ_S = 2
 MAX_PIPELINED = 16
 
 
 class Host(Protocol):
-    """What all connections of a process share; the dispatcher is one."""
+    """What the connections of a process share. The dispatcher implements it."""
 
     loop: asyncio.AbstractEventLoop
     now: float
@@ -35,11 +35,11 @@ class Host(Protocol):
     connections: "set[Connection]"
 
     def run(self, environ: Environ, connection: "Connection") -> None:
-        """Have a request answered: call `write_response` or `stream`, then `end_response`."""
+        """Answer a request: call `write_response` and maybe `stream`, then `end_response`."""
 
 
 class Connection(asyncio.Protocol):
-    """Everything here runs on the event loop, but for `stream`."""
+    """A connection. Everything runs on the event loop, except `stream`."""
 
     __slots__ = (
         "_busy",
@@ -57,9 +57,9 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._pending: deque[tuple[Environ, bool]] = deque()  # Complete, waiting for their turn.
-        self._busy = False  # The application is at work on a thread.
-        self._ignores_input = False  # What still comes is not looked at: this connection is ending.
+        self._pending: deque[tuple[Environ, bool]] = deque()  # Complete requests that wait.
+        self._busy = False  # The application works on a request.
+        self._ignores_input = False  # The connection is ending: ignore what still arrives.
         self._keep_alive = True
         self._writable = asyncio.Event()
         self._writable.set()
@@ -80,24 +80,24 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader(
             _base_environ(transport),
             max_upload_bytes=self._host.max_upload_bytes,
-            on_request=self._take_turn,
+            on_request=self._run_in_order,
             on_fault=self._fail,
             on_progress=self._set_deadline,
-            on_continue=self._say_continue,
+            on_continue=self._send_continue,
         )
 
     def connection_lost(self, error: Exception | None) -> None:
         self._host.connections.discard(self)
         self._ignores_input = True
         self._pending.clear()
-        self._writable.set()  # A thread that waits to send must find out.
+        self._writable.set()  # A thread that waits to send must notice.
 
     def data_received(self, data: bytes) -> None:
         if not self._ignores_input:
             self._reader.feed(data)
 
     def eof_received(self) -> bool:
-        """The client sends no more, but may still be reading: it gets its answers first."""
+        """Handle the end of the input. The client may still read: it gets its responses first."""
         if not self._ignores_input and self._reader.environ is not None:
             self._fail(body_incomplete() if self._reader.in_body else MALFORMED)
         self._ignores_input = True
@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
         return self._busy or bool(self._pending)
 
     def pause_writing(self) -> None:
-        """The client does not read its answers: it may not ask for more until it does."""
+        """Stop reading requests until the client reads its responses."""
         self._writable.clear()
         self.transport.pause_reading()
         self.deadline = self._host.now + WRITE_TIMEOUT_S
@@ -114,25 +114,25 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._resume_reading()
         self._await_more()
-        self._take_next()
+        self._run_next()
 
     def overdue(self) -> None:
-        """The deadline has passed for what this connection was waiting for."""
+        """Handle a deadline that has passed."""
         if not self._writable.is_set() or self.transport.is_closing():
-            self.transport.abort()  # It does not even read what it is owed.
+            self.transport.abort()  # It does not even read its responses.
         elif self._ignores_input or self.idle:
             self.transport.close()
         else:
             self._fail(body_timeout() if self._reader.in_body else HEAD_TIMEOUT)
 
     def _set_deadline(self) -> None:
-        """The whole head, then the whole body must be here in time, not just some byte of it."""
+        """Set the deadline for the whole head or the whole body, not for the next byte."""
         timeout_s = BODY_TIMEOUT_S if self._reader.in_body else HEAD_TIMEOUT_S
         self.deadline = self._host.now + timeout_s
 
-    # -- Turns: answers go out in the order of the requests (RFC 9112, section 9.3.2) --------------
+    # -- The order: responses leave in the order of the requests (RFC 9112, section 9.3.2) ---------
 
-    def _take_turn(self, environ: Environ, keep_alive: bool) -> None:
+    def _run_in_order(self, environ: Environ, keep_alive: bool) -> None:
         self._ignores_input = not keep_alive
         if not self._busy and not self._pending and self._writable.is_set():
             self._run(environ, keep_alive)
@@ -141,8 +141,8 @@ class Connection(asyncio.Protocol):
         if len(self._pending) >= MAX_PIPELINED:
             self.transport.pause_reading()
 
-    def _take_next(self) -> None:
-        """The turn of whoever waits longest, once the client has read what it was sent before."""
+    def _run_next(self) -> None:
+        """Run the request that waits longest, once the client has read the earlier responses."""
         if self._pending and not self._busy and self._writable.is_set():
             environ, keep_alive = self._pending.popleft()
             self._resume_reading()
@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
         self._host.run(environ, self)
 
     def end_response(self) -> None:
-        """The answer is out: the next request's turn, or the end of the connection."""
+        """Run the next request, or end the connection, after a response was sent."""
         self._busy = False
         if self._writable.is_set():
             self._await_more()
@@ -170,44 +170,44 @@ class Connection(asyncio.Protocol):
             self._pending.clear()
             self._close_after_reading()
         elif self._pending:
-            # Not at once: hundreds of requests that never wait would nest as deep.
-            self._host.loop.call_soon(self._take_next)
+            # Not directly: hundreds of requests that never wait would nest too deeply.
+            self._host.loop.call_soon(self._run_next)
 
     def _await_more(self) -> None:
-        """The deadline of the next request, which may be half here already."""
+        """Set the deadline of the next request, which may have arrived partly."""
         if self._reader.environ is None:
             self.deadline = self._host.now + KEEP_ALIVE_S
         else:
             self._set_deadline()
 
-    def _say_continue(self) -> None:
-        """Ask for the body; not in the middle of another answer, then the client asks no more."""
+    def _send_continue(self) -> None:
+        """Send 100 Continue, but never within another response."""
         if not self._busy and not self._pending:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _fail(self, problem: Problem) -> None:
-        """Answer a request that did not arrive whole, and end the connection.
+        """Answer a request that did not arrive completely, and end the connection.
 
-        Below /items the application answers it: it knows the CORS headers without which a shop's
-        script can't read the reason (R33).
+        Below /items the application answers: it adds the CORS headers without which a shop's script
+        can't read the reason (R33).
         """
         environ, in_body = self._reader.environ, self._reader.in_body
         self._reader.environ = None
         self._ignores_input = True
         if in_body and environ is not None and is_items(environ["PATH_INFO"]):
-            # Without a length, the application reads the input itself, and sees its own error.
+            # Without a length, the application reads the input and gets the error.
             environ.pop("CONTENT_LENGTH", None)
             environ["wsgi.input_terminated"] = True
             environ["wsgi.input"] = FailedBody(problem)
-            self._take_turn(environ, keep_alive=False)
+            self._run_in_order(environ, keep_alive=False)
         elif self._busy or self._pending:
-            self._keep_alive &= bool(self._pending)  # Ends after the answers that are owed.
+            self._keep_alive &= bool(self._pending)  # Ends after the responses that are due.
         else:
             self._write_problem(problem)
             self._close_after_reading()
 
     def _close_after_reading(self) -> None:
-        """End the connection, so that the last answer arrives at a client that is still sending."""
+        """End the connection, so that a client that is still sending gets the last response."""
         self._ignores_input = True
         self.deadline = self._host.now + LAST_READ_S
         if self.transport.is_closing():
@@ -226,7 +226,7 @@ class Connection(asyncio.Protocol):
         headers: list[tuple[str, str]],
         body: bytes | None,
     ) -> None:
-        """The head, and the body unless it comes in parts (None)."""
+        """Send the head, and the body unless it follows in parts (None)."""
         if self.transport.is_closing():
             return
         self._keep_alive &= body is not None or response.has_visible_end(environ, headers)
@@ -250,7 +250,7 @@ class Connection(asyncio.Protocol):
         self.write_response(about, status, list(refusal.headers.items()), refusal.content)
 
     def stream(self, parts: Iterable[bytes], *, chunked: bool) -> None:
-        """Called on a thread: send a body in parts, no faster than the client reads it."""
+        """Send a body in parts, no faster than the client reads it. Call it on a thread."""
         for part in parts:
             if part and not self._send_from_thread(response.chunk(part) if chunked else part):
                 return
@@ -262,7 +262,7 @@ class Connection(asyncio.Protocol):
         return sending.result()
 
     async def _send(self, data: bytes) -> bool:
-        """Returns whether the client is still there."""
+        """Send data. Return whether the client is still there."""
         await self._writable.wait()
         if not self.transport.is_closing():
             self.transport.write(data)
@@ -270,7 +270,7 @@ class Connection(asyncio.Protocol):
 
 
 def _base_environ(transport: asyncio.BaseTransport) -> Environ:
-    """What is the same for all requests of a connection."""
+    """Return the part of the environ that is the same for all requests of a connection."""
     host, port = transport.get_extra_info("sockname")[:2]
     return {
         "SCRIPT_NAME": "",

@@ -1,4 +1,4 @@
-"""What the connections of one process share, and where the application runs."""
+"""What the connections of a process share, and where the application runs."""
 
 import asyncio
 import logging
@@ -14,8 +14,8 @@ from core.server.group_commit import GroupCommit
 from core.server.parser import Environ
 from core.server.response import is_chunked, sends_body
 
-# Static files are smaller; anybody may ask for them, and as many clients as there are threads,
-# each reading slowly, would stop the service.
+# Larger than all static files. Anybody may request those, and if they were sent from threads, as
+# many slow readers as there are threads would stop the service.
 MAX_WHOLE_BYTES = 1_048_576
 
 log = logging.getLogger(__name__)
@@ -24,11 +24,11 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class Dispatcher:
-    """Makes the connections (it is their factory), runs the application for them.
+    """The factory of the connections, which also runs the application for them.
 
     The application runs on the event loop for `inline_paths`, where nothing blocks, and on one of
-    `threads` threads for all others: so there are as many database connections as threads. With
-    `group_commit`, the answers of the former wait for their group (core/server/group_commit.py).
+    `threads` threads for all other paths, so there are as many database connections as threads.
+    With `group_commit`, the responses of the inline paths wait for their group (group_commit.py).
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Dispatcher:
         return Connection(self)
 
     def _tick(self) -> None:
-        """Once a second: the clock that deadlines go by, the Date header, and what is overdue."""
+        """Each second, update the clock of the deadlines and the Date header; end what is late."""
         self.loop.call_later(1, self._tick)
         self.now = time.monotonic()
         self.date = formatdate(usegmt=True)
@@ -64,7 +64,7 @@ class Dispatcher:
             connection.overdue()
 
     def run(self, environ: Environ, connection: Connection) -> None:
-        """Answer one request: at once, with a group of others, or on a thread."""
+        """Answer one request: inline, with a group of others, or on a thread."""
         if environ["PATH_INFO"] not in self._inline_paths:
             self.run_on_thread(environ, connection)
         elif self._group_commit is None:
@@ -77,7 +77,7 @@ class Dispatcher:
         self._pool.submit(self.answer, environ, connection, on_loop=on_loop)
 
     def answer(self, environ: Environ, connection: Connection, *, on_loop: Any) -> None:
-        """Call the application; `on_loop` gets each call that is to be made on the loop."""
+        """Call the application. `on_loop` gets each call that must be made on the loop."""
         started: list[Any] = ["500 Internal Server Error", []]
         try:
             result = self._application(environ, partial(_start, started))
@@ -105,7 +105,7 @@ class Dispatcher:
             connection.stream(parts, chunked=is_chunked(environ, started[1]))
 
     async def stop(self, *, within_s: float) -> None:
-        """Finish what was begun. An idle client may send one more request, and is told to close.
+        """Finish all requests. An idle client may send one more, and is told to close.
 
         Returns when all connections are closed, or after `within_s` seconds.
         """
@@ -120,7 +120,7 @@ class Dispatcher:
 
 
 def _goes_out_whole(result: Iterable[bytes], headers: list[tuple[str, str]]) -> bool:
-    """Whether the answer fits in memory: then no thread waits for a client that reads slowly."""
+    """Return whether a response fits in memory, so that no thread waits for a slow reader."""
     if not getattr(result, "streaming", False):
         return True
     length = next((int(value) for name, value in headers if name == "Content-Length"), None)

@@ -1,4 +1,4 @@
-"""Group commit: the adds of one turn of the event loop become durable with one wait."""
+"""Group commit: the adds that arrive at the same moment become durable with one wait."""
 
 import asyncio
 import logging
@@ -14,19 +14,19 @@ log = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
-    """What runs the application; the dispatcher does."""
+    """What runs the application. The dispatcher implements it."""
 
     loop: asyncio.AbstractEventLoop
 
     def answer(self, environ: Environ, connection: Connection, *, on_loop: Any) -> None:
-        """Call the application here; `on_loop` gets each call that is to be made on the loop."""
+        """Call the application here. `on_loop` gets each call that must be made on the loop."""
 
     def run_on_thread(self, environ: Environ, connection: Connection) -> None:
-        """Call the application on a thread, and send its answer."""
+        """Call the application on a thread, and send its response."""
 
 
 class Held(NamedTuple):
-    """A request whose answer is ready, and waits for its group: the calls that send it."""
+    """A request whose response is ready and waits for its group, and the calls that send it."""
 
     environ: Environ
     connection: Connection
@@ -34,15 +34,11 @@ class Held(NamedTuple):
 
 
 class GroupCommit:
-    """Runs requests on the loop and holds their answers until their adds are durable.
+    """Run requests on the loop, and hold their responses until their adds are durable.
 
-    While one group is being made durable, the next one gathers: so its size follows the load, from
-    one add to as many as there are clients. With `blocks`, the wait is on a thread of its own. All
-    methods are called on the loop, but for `_accept_on_thread`.
-
-    Against one wait for each add, on a thread for each or inline (16 connections, one core for the
-    server, medians of 3): 2.4 times the requests a second with `sync=always`, 2.1 with Valkey, 1.2
-    with `sync=interval`, which saves nothing but writes.
+    While one group becomes durable, the next one gathers. So its size follows the load, from one
+    add to as many as there are clients. With `blocks`, the wait is on a thread. All methods are
+    called on the loop, except `_accept_on_thread`. What it gains: docs/performance.md.
     """
 
     def __init__(self, runner: Runner, *, blocks: bool) -> None:
@@ -56,7 +52,7 @@ class GroupCommit:
         environ[KEY] = self._group
         self._runner.answer(environ, connection, on_loop=lambda *call: sending.append(call))
         if len(self._group) == size:
-            _send(sending)  # It was refused: nothing to wait for.
+            _send(sending)  # Refused: there is nothing to wait for.
             return
         self._held.append(Held(environ, connection, sending))
         if not self._is_committing:
@@ -86,8 +82,10 @@ class GroupCommit:
                 self._run_alone(each)
 
     def _run_alone(self, held: Held) -> None:
-        """Once more, from the beginning and without a group: that gives the 503, or its add a
-        second chance. That its add may be stored already does no harm.
+        """Run a request again without a group, after its group has failed.
+
+        That gives its add a second chance, or its client the 503. An add that is stored already
+        does no harm.
         """
         del held.environ[KEY]
         held.environ["wsgi.input"].seek(0)
@@ -100,7 +98,7 @@ def _accept(group: Group) -> bool:
     except Unavailable:
         return False
     except Exception:
-        log.exception("a group of adds failed")  # Each by itself will show why.
+        log.exception("a group of adds failed")  # Each one alone will show why.
         return False
     return True
 

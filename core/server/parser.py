@@ -1,4 +1,4 @@
-"""Bytes become WSGI environments (PEP 3333), within limits."""
+"""Parse bytes into WSGI environs (PEP 3333), within limits."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -20,14 +20,14 @@ _CACHED_HEADER_NAMES = 512
 
 
 class StopParsingError(Exception):
-    """Raised inside the parser's callbacks: the rest of what came is not looked at."""
+    """Raised in the parser's callbacks to stop it: the rest of the data is ignored."""
 
 
 class RequestReader:
-    """Reads the requests of one connection.
+    """Read the requests of one connection.
 
-    Calls `on_request(environ, keep_alive)` for each complete one, `on_fault(problem)` for one that
-    breaks a limit or the protocol; after a fault it must not be fed again.
+    Call `on_request(environ, keep_alive)` for each complete request, and `on_fault(problem)` for
+    one that breaks a limit or the protocol. After a fault, do not feed it again.
     """
 
     __slots__ = (
@@ -73,14 +73,14 @@ class RequestReader:
         """Whether its head is complete, so that the application can be asked about it."""
 
     def feed(self, data: bytes) -> None:
-        """Parse what has come; the callbacks run inside this call."""
+        """Parse what has arrived. The callbacks run inside this call."""
         is_first, begun, body_bytes = self.environ is None, self._begun, self._body_bytes
         unread = self._parse(data)
         if unread is not None:
             self._read_on(unread)
         elif self.environ is not None and self._begun == begun + is_first:
-            # All of it is of this one request. The parser keeps an unfinished header to itself:
-            # what brings no body counts as head.
+            # All of it belongs to this one request. The parser does not report an unfinished
+            # header, so data without a body counts as head.
             if self.in_body if is_first else self._body_bytes != body_bytes:
                 return
             self._unfinished_bytes += len(data)
@@ -88,7 +88,7 @@ class RequestReader:
                 self._on_fault(HEAD_TOO_LARGE)
 
     def _parse(self, data: bytes) -> bytes | None:
-        """Returns what the parser leaves to another protocol, if it thinks that one begins."""
+        """Parse data. Return what the parser leaves to another protocol, if one seems to begin."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -164,10 +164,10 @@ class RequestReader:
             raise StopParsingError
 
     def _read_on(self, data: bytes) -> None:
-        """Read the body of a request that asks for another protocol, and gets none.
+        """Read the body of a request that asks for another protocol.
 
-        It is answered as if it had not asked (RFC 9110, section 7.8). Java's client asks for h2c
-        with every POST, and llhttp leaves the body to the protocol that was asked for.
+        The request is answered as if it had not asked (RFC 9110, section 7.8). Java's client asks
+        for h2c with every POST, and llhttp leaves the body to that protocol.
         """
         environ = self._arriving()
         lines = ["POST / HTTP/1.1", "Connection: close"]
@@ -176,7 +176,7 @@ class RequestReader:
         if "HTTP_TRANSFER_ENCODING" in environ:
             lines.append("Transfer-Encoding: chunked")
         callbacks = SimpleNamespace(
-            on_header=self.on_header,  # For trailers, of which the limit must hold too.
+            on_header=self.on_header,  # For trailers: the limit holds for them, too.
             on_body=self.on_body,
             on_message_complete=self.on_message_complete,
         )
@@ -201,7 +201,7 @@ class RequestReader:
 
 
 class FailedBody(BytesIO):
-    """The input of a request whose body could not be had: reading it tells why."""
+    """The input of a request whose body did not arrive. Reading it raises the reason."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ class FailedBody(BytesIO):
 
 
 def _is_served(version: str, environ: Environ) -> bool:
-    """Whether version, host and transfer coding are those of the HTTP that is spoken here."""
+    """Return whether this server supports the version, the host and the transfer coding."""
     return (
         (version == "1.0" or (version == "1.1" and "HTTP_HOST" in environ))
         and "," not in environ.get("HTTP_HOST", "")  # Two of them (RFC 9112, section 3.2).
@@ -227,21 +227,21 @@ def _has_body(environ: Environ) -> bool:
     return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
 
 
-MALFORMED = Problem.one(ErrorCode.MALFORMED_REQUEST, "This is no valid HTTP/1.1 request.")
+MALFORMED = Problem.one(ErrorCode.MALFORMED_REQUEST, "This is not a valid HTTP/1.1 request.")
 HEAD_TOO_LARGE = Problem.one(
     ErrorCode.HEAD_TOO_LARGE, f"Request line and headers may have {MAX_HEAD_BYTES} bytes at most."
 )
 HEAD_TIMEOUT = Problem.one(ErrorCode.HEAD_TIMEOUT, "The request's headers did not arrive in time.")
 
-# The names that clients send, as WSGI spells them. Bounded: their spelling is the clients' choice.
+# Header names and their WSGI spelling. Bounded, because clients choose the names.
 _ENVIRON_KEYS: dict[bytes, str] = {}
 
 
 def _environ_key(name: bytes) -> str:
-    """A header's WSGI name, or "" for a header that must not be passed on.
+    """Return a header's WSGI name, or "" for a header that must be dropped.
 
-    WSGI spells `-` as `_`, so a header that is sent with `_` could pose as one that a proxy guards
-    (X_Forwarded_Proto); like other servers, this one drops it.
+    WSGI spells `-` as `_`, so a header with `_` could pose as one that a proxy controls
+    (X_Forwarded_Proto). Other servers drop it, too.
     """
     if b"_" in name:
         return ""
@@ -254,7 +254,7 @@ def _environ_key(name: bytes) -> str:
 
 
 def _split_target(target: bytes) -> tuple[str, str]:
-    """Path and query of a request target, in any of its forms (RFC 9112, section 3.2)."""
+    """Return path and query of a request target in any of its forms (RFC 9112, section 3.2)."""
     if not target.startswith(b"/"):
         try:
             url = httptools.parse_url(target)

@@ -1,4 +1,4 @@
-"""The answer's bytes (RFC 9112): status line, headers, and how the end of the body is told."""
+"""The bytes of a response (RFC 9112): status line, headers, and the framing of the body."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ def head(
     date: str,
     keep_alive: bool,
 ) -> bytes:
-    """Everything before the body. `length` is the body's, in bytes; None if it comes in parts."""
+    """Return everything before the body. `length` is the body's in bytes, None for parts."""
     lines = [f"HTTP/1.1 {status}\r\nDate: {date}\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in headers]
     if has_body(status):
@@ -37,22 +37,22 @@ def has_body(status: str) -> bool:
 
 
 def sends_body(environ: Environ, status: str) -> bool:
-    """Whether this client gets the body: not with HEAD, which asks for the headers alone."""
+    """Return whether this client gets the body. HEAD asks only for the headers."""
     return has_body(status) and environ["REQUEST_METHOD"] != "HEAD"
 
 
 def is_chunked(environ: Environ, headers: Headers) -> bool:
-    """Whether a body in parts goes out in chunks: its length is not known, and the client can."""
+    """Return whether a body in parts is sent in chunks: length unknown, and HTTP/1.1."""
     return environ["SERVER_PROTOCOL"] != "HTTP/1.0" and not _has_length(headers)
 
 
 def has_visible_end(environ: Environ, headers: Headers) -> bool:
-    """Whether a client can tell the end of a body in parts without the connection's end."""
+    """Return whether a client notices the end of a body without the end of the connection."""
     return environ["SERVER_PROTOCOL"] != "HTTP/1.0" or _has_length(headers)
 
 
 def chunk(part: bytes) -> bytes:
-    """A part of a chunked body. An empty one is its end."""
+    """Return a part of a chunked body. An empty part is its end."""
     return b"%x\r\n%b\r\n" % (len(part), part)
 
 

@@ -1,4 +1,4 @@
-"""Starts the service's processes, restarts those that die, replaces them on SIGHUP."""
+"""Start the service's processes, restart those that die, replace them on SIGHUP."""
 
 import logging
 import os
@@ -14,15 +14,15 @@ log = logging.getLogger(__name__)
 
 READY_WITHIN_S = 30
 STOP_WITHIN_S = 5
-# A process that dies at once would otherwise be restarted in a busy loop.
+# A pause, so that a process that dies at once is not restarted in a busy loop.
 RESTART_PAUSE_S = 1.0
-# How many connections the kernel holds until they are accepted; it caps this by somaxconn.
+# How many connections the kernel holds until they are accepted. It is limited by somaxconn.
 LISTEN_BACKLOG = 2048
 
 
 @dataclass
 class Child:
-    """One process. The lifeline tells us that it is ready, and tells it that we are gone."""
+    """One process. Through the lifeline it reports that it is ready, and notices our death."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -31,10 +31,10 @@ class Child:
 
 
 class Supervisor:
-    """Keeps one process running per name.
+    """Keep one process running for each name.
 
-    `command(name, fd)` gives a process's command line; `fd` is its end of the lifeline. All of them
-    inherit `listener`, so a connection that was accepted by the kernel waits for whoever is up.
+    `command(name, fd)` returns a process's command line; `fd` is its end of the lifeline. All
+    inherit `listener`, so a connection that the kernel has accepted waits for a running process.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Supervisor:
             self._stop(list(self._children.values()))
 
     def _listen_for_signals(self) -> None:
-        """Signals become bytes to read, so that nothing happens in the middle of anything else."""
+        """Turn signals into bytes to read, so that they interrupt nothing."""
         signal.set_wakeup_fd(self._signalled.fileno())
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(signum, lambda *_: None)
@@ -90,7 +90,7 @@ class Supervisor:
         return False
 
     def _watch(self) -> None:
-        """Until a signal asks for the end: replace what should be replaced."""
+        """Replace processes that die or should be replaced, until a signal asks for the end."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake, selectors.EVENT_READ)
             while True:
@@ -114,7 +114,7 @@ class Supervisor:
             self._children[name] = self._start(name)
 
     def _reload(self) -> None:
-        """One after the other: the new process is ready before the old one is asked to stop."""
+        """Replace one process after the other. The new one is ready before the old one stops."""
         log.info("reloading")
         for name in self._names:
             new = self._start(name)
@@ -141,7 +141,7 @@ class Supervisor:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket that child processes can inherit. Raises OSError if it can't be had."""
+    """Return a listening socket that child processes can inherit. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
     os.set_inheritable(listener.fileno(), True)

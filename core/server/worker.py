@@ -20,26 +20,26 @@ from tracker.intake.selection import current_intake
 from tracker.operations import refusals
 
 STOP_WITHIN_S = 4
-CLOSE_WITHIN_S = 0.5  # The disk may be what hangs.
+CLOSE_WITHIN_S = 0.5  # The disk may hang.
 _MACOS_OPEN_MAX = 10_240
 
 
 def run(*, listener: socket.socket, lifeline: socket.socket, threads: int) -> None:
-    """Serve until SIGTERM or SIGINT, or until the supervisor at the lifeline's other end is gone.
+    """Serve until SIGTERM or SIGINT, or until the supervisor is gone.
 
-    What was begun then is finished, within STOP_WITHIN_S.
+    Requests that were begun are finished within STOP_WITHIN_S.
     """
     uvloop.run(_serve(listener, lifeline, threads))
     closing = threading.Thread(target=current_intake().close, daemon=True)
     closing.start()
     closing.join(CLOSE_WITHIN_S)
-    # A thread that hangs in a database's socket must not keep the process: what it was doing
-    # was not answered, so nothing is owed.
+    # A thread that waits for a database must not keep the process. Its request was not answered,
+    # so nothing is lost.
     os._exit(0)
 
 
 async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int) -> None:
-    from core.wsgi import application  # Django's set-up, once per process.
+    from core.wsgi import application  # Sets Django up, once per process.
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -54,14 +54,14 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
         group_commit=_group_commit(),
     )
     _raise_file_limit()
-    # What the start has made stays for ever: the collector need not look through it again.
+    # The objects of the start stay, so the garbage collector need not look at them again.
     gc.collect()
     gc.freeze()
     server = await loop.create_server(dispatcher, sock=listener, backlog=LISTEN_BACKLOG)
-    counting = asyncio.create_task(_show_numbers())
+    counting = asyncio.create_task(_publish_numbers())
     lifeline.send(b"ready")
     await stop.wait()
-    loop.remove_reader(lifeline)  # Its end can be read for ever: the loop would spin.
+    loop.remove_reader(lifeline)  # Its end stays readable: the loop would spin.
     server.close()
     await dispatcher.stop(within_s=STOP_WITHIN_S)
     counting.cancel()
@@ -69,8 +69,8 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
     refusals.publish(at_once=True)
 
 
-async def _show_numbers() -> None:
-    """/metrics and the console may be asked of another process, which sees what this one shows."""
+async def _publish_numbers() -> None:
+    """Publish the numbers of this process: another one may be asked for /metrics."""
     while True:
         await asyncio.sleep(counters.PUBLISH_EVERY_S)
         counters.publish_accepted()
@@ -78,7 +78,7 @@ async def _show_numbers() -> None:
 
 
 def _inline_paths() -> frozenset[str]:
-    """Where the application itself waits for nothing outside this process."""
+    """Return the paths for which the application waits for nothing outside this process."""
     inline = {"/livez"}
     if settings.SERVES_STOREFRONT and (current_intake().groups or not current_intake().blocks):
         inline |= {"/items", "/items/"}
@@ -86,7 +86,7 @@ def _inline_paths() -> frozenset[str]:
 
 
 def _group_commit() -> Literal["inline", "thread"] | None:
-    """Where the wait for a group of adds is done, if the intake takes groups."""
+    """Return where to wait for a group of adds, or None if the intake has no groups."""
     current = current_intake()
     if not (settings.SERVES_STOREFRONT and current.groups):
         return None
@@ -94,7 +94,7 @@ def _group_commit() -> Literal["inline", "thread"] | None:
 
 
 def _raise_file_limit() -> None:
-    """Every connection is an open file, and the usual soft limit is 1,024."""
+    """Raise the limit of open files. Each connection is one, and the usual limit is 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS reports "unlimited", but refuses a soft limit above this (OPEN_MAX).
     soft = max(soft, _MACOS_OPEN_MAX) if sys.platform == "darwin" else hard

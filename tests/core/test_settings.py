@@ -42,7 +42,7 @@ def manage(*args: str, **given: str) -> subprocess.CompletedProcess[str]:
         ("STOREFRONT_ORIGINS", "https://shop.example/", "no path"),
         ("DATABASE_URL", "mysql://localhost/x", "not supported"),
         ("DATABASE_URL", "postgres://localhost", "names no database"),
-        ("INTAKE_URL", "kafka://localhost", "no intake"),
+        ("INTAKE_URL", "kafka://localhost", "is unknown"),
         ("INTAKE_URL", "database://elsewhere", "nothing after it"),
         ("VAR_DIR", "/dev/null/var", "can't"),
     ],

@@ -1,4 +1,4 @@
-"""What the console is made of. Django imports this module; each of these registers its part."""
+"""The parts of the console. Django imports this module; each part registers itself."""
 
 from tracker.console.dashboard import page as dashboard
 from tracker.console.erasing import pages as erasing

@@ -2,6 +2,6 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class ConsoleAdminConfig(AdminConfig):
-    """Django's admin, with the console's site as the one that `admin.site` is."""
+    """Django's admin, with the console's site as `admin.site`."""
 
     default_site = "tracker.console.frame.site.ConsoleSite"

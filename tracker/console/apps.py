@@ -3,7 +3,7 @@ from django.db.models.signals import post_migrate
 
 
 class ConsoleConfig(AppConfig):
-    """The operations console under /admin. Nothing else imports it, and not every role has it."""
+    """The operations console under /admin. Not every role has it, and nothing else imports it."""
 
     name = "tracker.console"
     label = "console"

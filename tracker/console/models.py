@@ -1,4 +1,4 @@
-"""What the console itself keeps: who did what in it."""
+"""The console's own table: who did what."""
 
 from django.conf import settings
 from django.db import models
@@ -6,9 +6,9 @@ from django.utils import timezone
 
 
 class AuditEntry(models.Model):
-    """One thing that a person did: written once, and never changed but by an erasure.
+    """One action of a person. Written once, and changed only by an erasure.
 
-    `cart_id` is the cart that it was about, if it was about one. `detail` may hold what shoppers or
+    `cart_id` is the cart that it was about, if any. `detail` may hold what shoppers or
     shops wrote (a search, a product's id): erasing the cart empties it (audit.scrub).
     """
 

@@ -1,4 +1,4 @@
-"""Two groups of staff: who reads, and who may also take data out, delete it or put it back."""
+"""Two groups of staff: Support reads; Support lead also exports, erases and replays."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ GROUPS = {"Support": READS, "Support lead": LEADS}
 
 
 def make_groups(using: str = "default", **kwargs: Any) -> None:
-    """Make the groups, and give them what they lack. Idempotent; after every `migrate`.
+    """Create the groups and add missing permissions, after every `migrate`. Idempotent.
 
-    What an administrator has given them besides stays.
+    Permissions that an administrator has added stay.
     """
     from django.contrib.auth.models import Group, Permission
 

@@ -8,47 +8,48 @@ from tracker.adds import Add, Record
 
 
 class Unavailable(Exception):
-    """An add can't be made durable now; the same one may be tried again later (R32)."""
+    """An add can't be made durable now. The same add may be sent again later (R32)."""
 
 
 class Intake(Protocol):
     """What every intake promises to the view."""
 
     blocks: bool
-    """Whether `accept` waits for another process or for the disk: then it runs on a thread."""
+    """Whether `accept` waits for another process or the disk. Then it runs on a thread."""
 
     groups: bool
-    """Whether `accept` costs little more for many adds than for one: then the server collects."""
+    """Whether `accept` takes little longer for many adds than for one. Then the server groups."""
 
     def accept(self, *adds: Add) -> None:
-        """Make adds durable, as durable as this intake's row of the README's table says.
+        """Make adds durable, as docs/durability.md promises for this intake.
 
-        Of one item, the last counts. Returns once their 200s may be sent. Raises Unavailable,
-        within STORE_TIMEOUT_S, when it can't; then none, some or all of them may be stored.
-        Accepting an add twice leaves the same rows as accepting it once.
+        Of several adds of one item the last counts. Returns when their 200s may be sent. Raises
+        Unavailable within STORE_TIMEOUT_S if it fails; then none, some or all of them may be
+        stored. Idempotent: an add that is accepted twice leaves the same rows.
         """
 
     def check(self) -> None:
-        """Raises Unavailable, with the reason, if an add could not be made durable now.
+        """Check whether an add could be made durable now.
 
-        Raises ImproperlyConfigured if it never could: the part behind it may lose what it holds.
+        Raises Unavailable with the reason if not, ImproperlyConfigured if it never could: the
+        server behind the intake may lose what it holds.
         """
 
     def warnings(self) -> list[str]:
-        """What makes the promise weaker than it reads, and what to do about it; one line each."""
+        """Return a warning for each way in which this setup is less durable than documented."""
 
     def source(self) -> "Source | None":
-        """Where what was accepted waits for the drain; None if it is in its rows already."""
+        """Return the source of the drain, or None if accepted adds are rows already."""
 
     def close(self) -> None:
-        """Before the process ends: what was accepted is as durable as it will ever be."""
+        """Finish at the end of the process: make what was accepted as durable as it can be."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Records to merge; `more` says whether others waited behind them when they were read.
+    """Records to merge. `more` says whether others waited behind them when they were read.
 
-    `token` is the source's own, for `acknowledge`.
+    `token` belongs to the source, for `acknowledge`.
     """
 
     records: Sequence[Record]
@@ -58,9 +59,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What an intake holds for the drain: records, bytes, the age of the oldest in seconds.
+    """What an intake holds for the drain: records, bytes, and the age of the oldest in seconds.
 
-    Bytes are 0 where nobody counts them.
+    Bytes are 0 where they are not counted.
     """
 
     bytes: int
@@ -72,19 +73,19 @@ class Source(Protocol):
     """What every intake promises to the drain. Several processes may drain one intake at once."""
 
     def read(self, max_records: int) -> Batch | None:
-        """The next records, or None if none wait. Read again by another if this process dies."""
+        """Return the next records, or None. If this process dies, another one reads them again."""
 
     def acknowledge(self, batch: Batch) -> None:
-        """Forget a batch. To be called after its commit, never before. Idempotent."""
+        """Forget a batch. Call it after the commit, never before. Idempotent."""
 
     def backlog(self) -> Backlog:
-        """What has been accepted and not acknowledged."""
+        """Return how much was accepted and not acknowledged."""
 
     def is_empty(self) -> bool:
-        """Whether nothing is left to come, also from others; asked when `read` gave None.
+        """Return whether nothing is left, also in the hands of others. Call it after a `None`.
 
-        Raises Unavailable while nobody can tell.
+        Raises Unavailable while that is unknown.
         """
 
     def close(self) -> None:
-        """Leave what is not acknowledged to others."""
+        """Leave what is not acknowledged to other readers."""

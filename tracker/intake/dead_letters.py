@@ -1,4 +1,4 @@
-"""Dead letters: the records that the database refused, tried once more. See models.DeadLetter."""
+"""Replay dead letters, the records that the database refused (models.DeadLetter)."""
 
 from collections.abc import Iterator
 from enum import Enum
@@ -16,7 +16,7 @@ BATCH_LETTERS = 100
 
 
 class Result(Enum):
-    """What became of a dead letter that was tried once more."""
+    """The result of replaying a dead letter."""
 
     REPLAYED = "replayed"  # In its row; or dropped, because its cart was erased since.
     REFUSED = "refused again"
@@ -24,9 +24,10 @@ class Result(Enum):
 
 
 def replay(letter: DeadLetter) -> Result:
-    """Merge its record and forget the letter, in one transaction; or keep it with its new error.
+    """Merge a letter's record and delete the letter, or keep it with its new error.
 
-    May be repeated. Raises django.db.Error if the database can't be used; nothing has changed then.
+    One transaction. Idempotent. Raises django.db.Error if the database can't be used; nothing has
+    changed then.
     """
     try:
         with transaction.atomic():
@@ -43,14 +44,14 @@ def replay(letter: DeadLetter) -> Result:
 
 
 def lock(letter: DeadLetter) -> bool:
-    """Keep it from all others until the transaction's end; False if it is not there any more."""
+    """Lock a letter until the end of the transaction. Return False if it does not exist."""
     return bool(DeadLetter.objects.select_for_update().filter(pk=letter.pk).values_list("pk"))
 
 
 def oldest_first(letters: QuerySet[DeadLetter]) -> Iterator[DeadLetter]:
-    """Each of them once, read in batches; they may be deleted on the way.
+    """Yield each letter once, the oldest first. Letters may be deleted meanwhile.
 
-    Holds no transaction and no cursor from one batch to the next.
+    They are read in batches. No transaction and no cursor is open between two batches.
     """
     order = ("created_at", "id")
     rest = letters

@@ -1,8 +1,8 @@
-"""The drain: what was accepted becomes rows, in batches; then it is forgotten.
+"""The drain: move accepted records from an intake into the tables, in batches.
 
-In this order, always: commit, then acknowledge. A drain that dies in between leaves records that
-another one merges a second time, which changes nothing (R22). So any number of drains may run, and
-may be killed, at any moment.
+The order is always: commit, then acknowledge. If a drain dies in between, another one merges the
+same records a second time, which changes nothing (R22). So any number of drains may run, and each
+may be killed at any moment.
 """
 
 import logging
@@ -30,13 +30,13 @@ T = TypeVar("T")
 
 BATCH_RECORDS = 1000
 BATCH_CHARACTERS = 1 << 20  # Of names and product ids, for one transaction.
-# After a batch that left nothing behind: what comes meanwhile shares the next transaction. Ten
-# records in one cost little more than one record.
+# The pause after a batch that left no records. Those that arrive meanwhile share the next
+# transaction: ten records take little longer than one.
 PAUSE_S = 0.05
 
 
 class Drain:
-    """Moves records from a source into the database until `stop` is set."""
+    """Move records from a source into the database until `stop` is set."""
 
     def __init__(self, source: Source, stop: threading.Event) -> None:
         self._source = source
@@ -44,16 +44,16 @@ class Drain:
         self._more = False
 
     def run(self) -> None:
-        """Until asked to stop. Returns after the batch that was begun."""
+        """Run until `stop` is set. The current batch is finished."""
         while not self._stop.is_set():
             self.step()
             if not self._more:
                 self._stop.wait(PAUSE_S)
 
     def run_until_empty(self) -> int:
-        """Until nothing waits any more; returns how many records became rows.
+        """Run until nothing is left, and return how many records became rows.
 
-        Records that another drain has read and not acknowledged are waited for: it may be dead.
+        Wait for records that another drain has read and not acknowledged: it may be dead.
         """
         drained = 0
         while not self._stop.is_set():
@@ -72,10 +72,10 @@ class Drain:
             return True
 
     def step(self) -> int:
-        """One batch: read, merge, acknowledge. Returns the number of records, 0 if none waited.
+        """Read, merge and acknowledge one batch. Return the number of records, 0 if none waited.
 
-        Waits as long as it takes while the source or the database can't be used, unless asked to
-        stop; what was read and not acknowledged is read again, then.
+        While the source or the database can't be used, wait until it can or until `stop` is set.
+        Records that were read and not acknowledged are read again.
         """
         self._more = False
         try:
@@ -110,12 +110,12 @@ def _recover(error: Exception) -> None:
 
 
 def _drop_connection() -> None:
-    """Begin the next try with a new connection: this one may be what is broken."""
+    """Begin the next try with a new connection: this one may be broken."""
     connection.close()
 
 
 def parts_of(records: Sequence[Record], max_characters: int) -> Iterator[list[Record]]:
-    """The same records in lists of so much text, or of one record that has more."""
+    """Split records into lists with at most this much text, or with one record that has more."""
     part: list[Record] = []
     room = max_characters
     for record in records:
@@ -130,10 +130,10 @@ def parts_of(records: Sequence[Record], max_characters: int) -> Iterator[list[Re
 
 
 def merge_or_dead_letter(records: Sequence[Record]) -> None:
-    """Merge all records but those that the database refuses for what they are.
+    """Merge all records except those that the database refuses because of their content.
 
-    A refused batch is split until the bad record is alone; that one goes to the dead letters, with
-    the reason. Raises django.db.Error for every other reason: nothing is buried for those.
+    A refused batch is split until the bad record is alone; that record becomes a dead letter with
+    the reason. Raises django.db.Error for every other reason: those make no dead letters.
     """
     try:
         outcome = store.merge(records)
@@ -156,9 +156,9 @@ def _count(outcome: store.Outcome) -> None:
 
 
 def dead_letter(record: Record, error: Exception) -> None:
-    """Keep a record that can't be merged; once, however often. Raises django.db.Error.
+    """Keep a record that can't be merged. Idempotent. Raises django.db.Error.
 
-    What was accepted before its cart was erased is not kept, also if it was refused before that.
+    A record that was accepted before its cart was erased is not kept.
     """
     if record.version is None:
         raise ValueError("only what has a version can wait")

@@ -1,4 +1,4 @@
-"""Adds that are made durable together: the requests of one turn of the server's loop."""
+"""Groups of adds that share one wait: those of the requests that arrive at the same moment."""
 
 from time import perf_counter
 from typing import Any
@@ -7,13 +7,13 @@ from tracker import counters
 from tracker.adds import Add
 from tracker.intake.selection import current_intake
 
-# In a WSGI environ: the group to which the server invites this request's add. It holds the reply
+# The key in a WSGI environ of the group that this request's add joins. The server holds the reply
 # until the group is durable.
 KEY = "cart_tracker.group"
 
 
 class Group:
-    """Collects adds, then makes all of them durable with one wait."""
+    """Adds that become durable with one wait."""
 
     def __init__(self) -> None:
         self._adds: list[Add] = []
@@ -27,14 +27,14 @@ class Group:
         self._adds.append(add)
 
     def accept(self) -> None:
-        """Raises Unavailable; see Intake.accept."""
+        """Make all of them durable. Raises Unavailable; see Intake.accept."""
         current_intake().accept(*self._adds)
         for begin in self._begun:
             counters.count_accepted(begin)
 
 
 def accept(environ: dict[str, Any], add: Add) -> None:
-    """Make an add durable; or leave that to the server, if it has invited this request to a group.
+    """Make an add durable, or add it to the group of this request if the server has given one.
 
     Raises Unavailable.
     """

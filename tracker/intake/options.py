@@ -1,4 +1,4 @@
-"""What may follow the `?` of an INTAKE_URL: one parser, and one declaration for each option."""
+"""Parse the options behind the `?` of an INTAKE_URL. Each option is declared once."""
 
 import re
 from dataclasses import field, fields
@@ -23,11 +23,11 @@ def positive(default: int, *, max_digits: int = 18) -> int:
 
 
 class UrlOptions:
-    """The base of a frozen dataclass whose fields are all declared by `option` or `positive`."""
+    """The base of frozen dataclasses whose fields are declared by `option` or `positive`."""
 
     @classmethod
     def parse(cls, query: str) -> Self:
-        """Return the options of a query; those that are not in it have their defaults.
+        """Return the options of a query, with defaults for those that it does not have.
 
         Raises ImproperlyConfigured with one line that says what to do.
         """

@@ -1,4 +1,4 @@
-"""An accepted add as one line of bytes: the form in which it waits for the drain."""
+"""Records as lines of bytes, the form in which they wait for the drain."""
 
 from uuid import UUID
 from zlib import crc32
@@ -10,11 +10,11 @@ from tracker.adds import Add, Record
 
 
 class CorruptRecordError(ValueError):
-    """A line whose checksum or form is wrong: not what was written."""
+    """A line has a wrong checksum or form: it is not what was written."""
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
-    """The JSON of a record. Members that the storefront did not send are not there (R21)."""
+    """The JSON of a record. Members that the storefront did not send are missing (R21)."""
 
     v: int
     c: UUID
@@ -28,13 +28,13 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def dump(add: Add, version: int) -> bytes:
-    """The record as a line: a CRC-32 of the JSON in eight hex digits, the JSON, a newline."""
+    """Return a record as a line: a CRC-32 of the JSON in eight hex digits, the JSON, a newline."""
     body = _encode(_Line(version, add.cart_id, add.product_id, add.name, add.price))
     return b"%08x %b\n" % (crc32(body), body)
 
 
 def load(line: bytes) -> Record:
-    """The record of a line, with or without its newline. Raises CorruptRecordError."""
+    """Return the record of a line with or without newline. Raises CorruptRecordError."""
     checksum, _, body = line.rstrip(b"\n").partition(b" ")
     if checksum != b"%08x" % crc32(body):
         raise CorruptRecordError("the checksum does not match")

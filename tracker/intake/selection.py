@@ -1,4 +1,4 @@
-"""Which intake INTAKE_URL names."""
+"""Find the intake that INTAKE_URL names."""
 
 from functools import cache
 from importlib import import_module
@@ -22,14 +22,14 @@ _KINDS = {
 
 
 def intake_from_url(url: str) -> Intake:
-    """The intake for an INTAKE_URL. Makes and opens nothing yet.
+    """Return the intake for an INTAKE_URL. Nothing is created or opened yet.
 
     Raises ImproperlyConfigured with one line that says what to do.
     """
     parts = urlsplit(url)
     if parts.scheme not in _KINDS:
         known = ", ".join(f"{kind}://" for kind in _KINDS)
-        raise ImproperlyConfigured(f"INTAKE_URL={url!r} is no intake. Use one of: {known}.")
+        raise ImproperlyConfigured(f"INTAKE_URL={url!r} is unknown. Use one of: {known}.")
     module, _, name = _KINDS[parts.scheme].rpartition(".")
     kind: type[Any] = getattr(import_module(module), name)
     intake: Intake = kind(SplitResult(*parts))
@@ -38,12 +38,12 @@ def intake_from_url(url: str) -> Intake:
 
 @cache
 def current_intake() -> Intake:
-    """This process's intake, made at the first call."""
+    """Return the intake of this process. The first call creates it."""
     return intake_from_url(settings.INTAKE_URL)
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:
-    """A test that overrides INTAKE_URL gets the intake that it asks for."""
+    """Let a test that overrides INTAKE_URL get its own intake."""
     if setting == "INTAKE_URL":
         current_intake.cache_clear()
 

@@ -1,4 +1,4 @@
-"""manage.py serve"""
+"""The command `manage.py serve`."""
 
 import os
 import shutil
@@ -73,35 +73,35 @@ class Command(BaseCommand):
                 f"Can't listen on {host}:{port}: {os.strerror(error.errno or 0)}."
             ) from None
         port = listener.getsockname()[1]
-        # The workers read their settings anew, and these from us.
+        # The workers read their settings from the environment, these from us.
         os.environ["ROLE"] = options["role"] or settings.ROLE
         os.environ["INTAKE_URL"] = settings.SERVED_INTAKE_URL
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = _empty_directory(settings.VAR_DIR / "metrics")
         _empty_directory(refusals.directory())
         if options["prepare"]:
             self._prepare(first_account=ip_address(listener.getsockname()[0]).is_loopback)
-        self._look_at_intake()
+        self._check_intake()
         group = supervisor.Supervisor(
             _names(options), partial(_command, options["threads"], listener.fileno()), listener
         )
-        sys.exit(group.run(on_ready=lambda: self._tell(host, port)))
+        sys.exit(group.run(on_ready=lambda: self._print_addresses(host, port)))
 
-    def _look_at_intake(self) -> None:
-        """Stop here if it may lose adds; go on if it is only away: it may come back."""
+    def _check_intake(self) -> None:
+        """Stop the start if the intake may lose adds. If it is only away, continue."""
         try:
             intake_from_url(settings.SERVED_INTAKE_URL).check()
         except Unavailable as error:
             self.stderr.write(f"The intake is not available yet: {error}")
 
     def _prepare(self, *, first_account: bool) -> None:
-        """What a fresh clone needs. A password is printed only where nobody else can log in."""
+        """Prepare a fresh clone. A password is printed only where nobody else can log in."""
         call_command("migrate", verbosity=0, interactive=False)
         if first_account and settings.SERVES_CONSOLE:
             call_command("first_account")
         connections.close_all()
 
-    def _tell(self, host: str, port: int) -> None:
-        """The addresses to try, for whoever has just started the service."""
+    def _print_addresses(self, host: str, port: int) -> None:
+        """Print the addresses to try."""
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         role = os.environ["ROLE"]
         lines = [f"Cart Tracker is ready on {address}  (Ctrl-C stops it)"]
@@ -118,14 +118,14 @@ class Command(BaseCommand):
 
 
 def _empty_directory(path: Path) -> str:
-    """For the numbers of this run alone: those of processes that are gone would be added up."""
+    """Empty a directory for this run: the numbers of earlier processes would be added up."""
     shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(exist_ok=True)  # Another `serve` may have put a file there meanwhile.
+    path.mkdir(exist_ok=True)  # Another `serve` may have written a file meanwhile.
     return str(path)
 
 
 def _names(options: dict[str, Any]) -> list[str]:
-    """The processes to run: workers, and drains where there is something to drain into rows."""
+    """Name the processes to run: workers, and drains if the intake has something to drain."""
     names = [f"worker-{number}" for number in range(1, options["workers"] + 1)]
     drains = os.environ["ROLE"] == "all" and not options["no_drain"]
     if drains and intake_from_url(settings.SERVED_INTAKE_URL).source() is not None:
@@ -134,7 +134,7 @@ def _names(options: dict[str, Any]) -> list[str]:
 
 
 def _command(threads: int, listener_fd: int, name: str, lifeline_fd: int) -> list[str]:
-    """The command line of one process."""
+    """Return the command line of one process."""
     lifeline = f"--lifeline-fd={lifeline_fd}"
     if name.startswith("drain"):
         own = ["drain", lifeline]

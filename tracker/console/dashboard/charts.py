@@ -1,7 +1,7 @@
-"""Bar charts as inline SVG: what is where, in numbers, for templates/admin/console/bar_chart.html.
+"""Bar charts as inline SVG: positions and sizes for templates/admin/console/bar_chart.html.
 
-No script, no style: sizes and places are attributes, colours come from classes. A chart is as wide
-as a phone, in units, so that its letters stay readable there; wider screens enlarge it.
+No script, no style: sizes and positions are attributes, colours come from classes. A chart is as
+wide as a phone in units, so that its text stays readable there. Wider screens enlarge it.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ _STEPS = 4  # Lines above zero, at most.
 
 @dataclass(frozen=True)
 class Point:
-    """A value, what it is of, and what may stand below it: a short text, or none.
+    """A value, its name, and a short text below it, or none.
 
-    `is_whole` is false where it counts for a shorter time than its neighbours.
+    `is_whole` is false if it covers a shorter time than its neighbours.
     """
 
     label: str
@@ -32,7 +32,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Bar:
-    """A point, and where its bar is."""
+    """A point and the position of its bar."""
 
     point: Point
     x: float
@@ -47,7 +47,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Line:
-    """A line across the chart, and what is written beside it."""
+    """A line across the chart and its label."""
 
     y: float
     text: str
@@ -55,9 +55,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars, the lines behind them, and which of the bars have a text below.
+    """Bars, the lines behind them, and the bars with a text below.
 
-    `name` is a word that no other chart of the page has: ids are made of it.
+    `name` is unique on the page: ids are made of it.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Chart:
 
 
 def bar_chart(name: str, title: str, points: Sequence[Point]) -> Chart:
-    """A chart of at least one point, with a bar for each. No value is below zero."""
+    """Make a chart with a bar for each point. There is at least one, and no value is negative."""
     numbers = _numbers(max(point.value for point in points))
     left = 8 + _DIGIT * max(len(short(number)) for number in numbers)
     scale = (HEIGHT - _BOTTOM - _TOP) / numbers[-1]
@@ -104,7 +104,7 @@ def bar_chart(name: str, title: str, points: Sequence[Point]) -> Chart:
 
 
 def short(number: int) -> str:
-    """For an axis: 9,500 as it is, 20,000 as 20k, 1,500,000 as 1.5M."""
+    """Shorten a number for an axis: 9,500 as it is, 20,000 to 20k, 1,500,000 to 1.5M."""
     for size, letter in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
         if number >= size and number >= 10_000:
             return f"{number / size:g}{letter}"
@@ -112,9 +112,9 @@ def short(number: int) -> str:
 
 
 def _numbers(highest: int) -> list[int]:
-    """The lines' numbers, from zero to the first that no bar is above; at least two.
+    """Return the numbers of the lines, from zero to the first above all bars; at least two.
 
-    Their distance is 1, 2 or 5 with noughts, the least that needs no more than `_STEPS`.
+    Their distance is 1, 2 or 5 times a power of ten, the smallest that needs at most `_STEPS`.
     """
     step = next(
         digit * 10**power
@@ -139,7 +139,7 @@ def _bar(point: Point, number: int, among: int, left: float, scale: float) -> Ba
 
 
 def _thinned(bars: list[Bar]) -> list[Bar]:
-    """Those of the bars whose texts do not run into the one before, or out of the picture."""
+    """Return the bars whose texts overlap neither the previous text nor the edge."""
     found: list[Bar] = []
     for bar in bars:
         fits = bar.middle + _LABEL_WIDTH / 2 <= WIDTH

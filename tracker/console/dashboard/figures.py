@@ -29,7 +29,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Window:
-    """How far back to look, and how much time one bar of a chart stands for."""
+    """How far back the dashboard looks, and how much time a bar of a chart covers."""
 
     name: str
     words: str
@@ -49,23 +49,23 @@ WINDOWS = {
 
 @dataclass(frozen=True)
 class Span:
-    """From `start` on, up to and without `end`."""
+    """The time from `start` (inclusive) to `end` (exclusive)."""
 
     start: datetime
     end: datetime
 
     @classmethod
     def of(cls, window: Window, now: datetime) -> "Span":
-        """The window that ends with the ten minutes that are running now."""
+        """Return the span of this window that ends with the current ten minutes."""
         end = floor(now, BUCKET) + BUCKET
         return cls(end - window.length, end)
 
     def before(self) -> "Span":
-        """The span of the same length that ends where this one begins."""
+        """Return the span of the same length that ends where this one begins."""
         return Span(self.start - (self.end - self.start), self.start)
 
     def steps(self, step: timedelta) -> Iterator["Span"]:
-        """The span, cut at whole hours or days; its first and its last piece may be shorter."""
+        """Cut the span at whole hours or days. The first and the last piece may be shorter."""
         start = self.start
         while start < self.end:
             end = min(floor(start, step) + step, self.end)
@@ -74,14 +74,14 @@ class Span:
 
 
 class Added(NamedTuple):
-    """Items by when they were first added, carts by their first activity."""
+    """The items first added, and the carts with their first activity, within a span."""
 
     items: int
     carts: int
 
 
 class Carts(NamedTuple):
-    """How many carts there are of a kind, and what they hold, in cents."""
+    """The number of carts of a kind, and their value in cents."""
 
     number: int
     value: Decimal
@@ -99,7 +99,7 @@ class Limits:
 
     @classmethod
     def at(cls, now: datetime) -> "Limits":
-        """Rounded down to ten minutes: a cart is called active, and idle, so much longer."""
+        """Return the limits at a time, rounded down to ten minutes."""
         active = floor(now - timedelta(hours=settings.CART_ACTIVE_HOURS), BUCKET)
         stale = floor(now - timedelta(hours=settings.CART_STALE_HOURS), BUCKET)
         return cls(active, min(active, stale))
@@ -108,8 +108,8 @@ class Limits:
 class Total(Sum):
     """A sum of money that never fails.
 
-    SQLite's own refuses what is beyond 64 bits, which a thousand items of the highest price are
-    (sqlite.org/lang_aggfunc.html, "sumunc"); its total() is exact up to 15 digits, and goes on.
+    SQLite's sum() fails above 64 bits, which a thousand items of the highest price exceed
+    (sqlite.org/lang_aggfunc.html, "sumunc"). Its total() is exact up to 15 digits.
     """
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
@@ -117,20 +117,20 @@ class Total(Sum):
 
 
 def floor(time: datetime, step: timedelta) -> datetime:
-    """The last whole step at or before a time: of ten minutes, an hour, a day."""
+    """Round a time down to a whole step: ten minutes, an hour, or a day."""
     return time - (time - EPOCH) % step
 
 
 def added(span: Span) -> Added:
-    """What was added within a span. One range of the tally's index."""
+    """Count what was added within a span. Reads one range of the tally's index."""
     sums = _tallies(span).aggregate(items=Sum("new_items"), carts=Sum("new_carts"))
     return Added(sums["items"] or 0, sums["carts"] or 0)
 
 
 def series(span: Span, step: timedelta) -> list[tuple[Span, Added]]:
-    """What was added within each step of a span, the empty ones too. Adds up to `added(span)`.
+    """Count what was added within each step of a span, also empty ones.
 
-    The database adds up to hours or days, so that no more than about 170 rows come from it.
+    The database sums up hours or days, so that it returns at most about 170 rows.
     """
     kind = "day" if step % _DAY == timedelta() else "hour"
     rows = (
@@ -147,10 +147,10 @@ def series(span: Span, step: timedelta) -> list[tuple[Span, Added]]:
 
 
 def carts_by_state(limits: Limits, length: timedelta) -> dict[str, Carts]:
-    """Active, idle and stale carts of all time; "newly_stale" became so within the last `length`.
+    """Count active, idle and stale carts; "newly_stale" became stale within the last `length`.
 
-    One look at the whole tally: a row for every ten minutes, times the shards. Most rows are old,
-    so each sum but one leaves them out, and what lies between two marks is a difference.
+    Reads the whole tally once: a row for every ten minutes and shard. Most rows are old, so all
+    sums but one leave them out, and the carts between two limits are a difference.
     """
     marks = {
         "active": limits.active_since,
@@ -176,7 +176,7 @@ def carts_by_state(limits: Limits, length: timedelta) -> dict[str, Carts]:
 
 
 class Top(NamedTuple):
-    """Products and how many carts each was put into; of so many items, so many were looked at."""
+    """The top products with the number of carts, and how many items of how many were read."""
 
     products: list[tuple[str, int]]
     looked_at: int
@@ -184,11 +184,11 @@ class Top(NamedTuple):
 
 
 def top_products(span: Span) -> Top:
-    """The products that were put into the most carts within a span.
+    """Return the products that were put into the most carts within a span.
 
-    Exact up to SAMPLE_ITEMS items. Beyond, estimated from as many that are spread evenly over the
-    items of the span: a count by product and day would cost each new item an eighth of its price in
-    PostgreSQL, and a large shop's month of it half a second to add up.
+    Exact up to SAMPLE_ITEMS items; above, estimated from a sample that is spread evenly over the
+    items of the span. A count by product and day would make each merge slower
+    (docs/performance.md).
     """
     items = added(span).items
     found: Counter[str] = Counter()
@@ -197,13 +197,13 @@ def top_products(span: Span) -> Top:
         found.update(rows.order_by("created_at", "id").values_list("product_id", flat=True)[:size])
     looked_at = found.total()
     ranked = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_PRODUCTS]
-    # Looked at are more than counted, if some became rows in between.
+    # More items may be read than were counted, if some were added meanwhile.
     scale = max(1.0, items / looked_at) if looked_at else 1.0
     return Top([(name, round(number * scale)) for name, number in ranked], looked_at, items)
 
 
 def _points(span: Span) -> list[tuple[datetime, int]]:
-    """Where to begin to read, and how many items there: as many items between each two points."""
+    """Return where to read, and how many items there: points with equally many items between."""
     rows = _tallies(span).values("bucket").annotate(items=Sum("new_items")).order_by("bucket")
     counts = list(rows.values_list("bucket", "items"))
     step = sum(items for _, items in counts) / SAMPLE_POINTS

@@ -1,4 +1,4 @@
-"""How the intake is, for the dashboard: what waits in it, and what was refused before it."""
+"""The state of the intake for the dashboard: what waits in it, and what was refused."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -15,21 +15,21 @@ from tracker.rows.errors import first_line
 
 _REFUSED = "cart_tracker_refused_total"
 
-# A server that hangs keeps these threads, and never more.
+# A server that hangs occupies these threads, never more.
 _asking = ThreadPoolExecutor(max_workers=2, thread_name_prefix="backlog")
 
 
 @cache
 def served(url: str) -> Intake:
-    """What `serve` accepts adds with. One for good: a journal stays known to the process."""
+    """Return the intake that `serve` uses. It is kept, so that a journal is measured only once."""
     return intake_from_url(url)
 
 
 def backlog(url: str, *, within_s: float | None = None) -> Backlog | None:
-    """What waits for the drain; None where nothing ever does, because adds are rows at once.
+    """Return what waits for the drain, or None if adds are rows at once.
 
-    Raises Unavailable if the intake can't be reached, or does not answer within `within_s`
-    (STORE_TIMEOUT_S): behind its URL may be many servers, each of them with its own limit.
+    Raises Unavailable if the intake does not answer within `within_s` (STORE_TIMEOUT_S): behind its
+    URL may be many servers, each with its own limit.
     """
     answer = _asking.submit(_look, url)
     try:
@@ -50,9 +50,9 @@ def _look(url: str) -> Backlog | None:
 
 
 def refusals() -> dict[str, int] | None:
-    """Faults of refused requests by code, the most frequent first, since the service was started.
+    """Return the faults by code since the start of the service, the most frequent first.
 
-    As /metrics has them: those of all processes of this `serve`. None if they can't be read.
+    They are those of /metrics, of all processes of this `serve`. None if they can't be read.
     """
     registry = CollectorRegistry()
     try:

@@ -1,4 +1,4 @@
-"""The console's first page: what comes in, how the carts are, and how the intake is."""
+"""The console's first page: what was added, the carts, and the state of the intake."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,9 +26,9 @@ _TEMPLATES = "admin/console"
 @page("", name="dashboard", title="Dashboard", permission=None)
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponseBase:
-    """GET /admin/?window=24h|7d|30d: the figures, or a sentence for who may not see them.
+    """Answer GET /admin/?window=24h|7d|30d: the figures, or a sentence without permission.
 
-    Asks the tallies, and for the top products a bounded number of items.
+    Reads the tallies, and a bounded number of items for the top products.
     """
     if not request.user.has_perm(PERMISSION):
         return render(request, f"{_TEMPLATES}/no_figures.html", "Operations console")
@@ -54,7 +54,7 @@ def _tabs(chosen: Window) -> dict[str, Any]:
 
 
 def _flow(window: Window, now: datetime) -> dict[str, Any]:
-    """What was added: two numbers, each beside that of the window before, and two charts."""
+    """Return what was added: two numbers, each beside that of the previous window, two charts."""
     span = Span.of(window, now)
     series = figures.series(span, window.step)
     total = Added(*(sum(column) for column in zip(*(each for _, each in series), strict=True)))
@@ -78,13 +78,13 @@ def _compared(name: str, number: int, before: int, window: Window) -> dict[str, 
 
 
 def change(number: int, before: int, words: str) -> dict[str, str]:
-    """How a number compares to that of the window before: a sign, and the same in words."""
+    """Compare a number with that of the previous window: a sign, and the same in words."""
     then = f"the {words} before"
     if number == before:
         return {"sign": "=", "change": f"as many as in {then}"}
     sign, way = ("▲", "up") if number > before else ("▼", "down")
     percent = round(abs(number - before) * 100 / before) if before else 0
-    # Beyond, the number itself says more.
+    # Above this, the number itself says more.
     by = f" {percent} %" if 1 <= percent <= 999 else ""
     return {"sign": sign, "change": f"{way}{by} from {before:,} in {then}"}
 
@@ -112,14 +112,14 @@ def _end(span: Span) -> str:
 
 
 def _tick(span: Span, step: timedelta) -> str:
-    """Every sixth hour, every midnight, or every day; the chart leaves out what has no room."""
+    """Label every sixth hour, every midnight, or every day. The chart drops labels that overlap."""
     if step > timedelta(hours=1):
         return f"{span.start.day} {span.start:%b}" if span.start.time().hour == 0 else ""
     return f"{span.start:%H:%M}" if figures.floor(span.start, 6 * step) == span.start else ""
 
 
 def _carts(window: Window, now: datetime) -> dict[str, Any]:
-    """The carts as they are now. How many were active at an earlier time, no table tells."""
+    """Return the carts as they are now. Earlier numbers of active carts are not stored."""
     limits = Limits.at(now)
     found = figures.carts_by_state(limits, window.length)
     active, stale = (f"{at:%Y-%m-%d %H:%M}" for at in (limits.active_since, limits.stale_before))
@@ -142,7 +142,7 @@ def _products(window: Window, now: datetime) -> dict[str, Any]:
 
 
 def _intake() -> dict[str, Any]:
-    """What waits, what could not become rows, and what was refused."""
+    """Return what waits, the dead letters, and what was refused."""
     letters, exact = estimated_count(DeadLetter.objects.all())
     counts = settings.SERVES_STOREFRONT
     return _backlog() | {
@@ -165,7 +165,7 @@ def _backlog() -> dict[str, Any]:
 
 
 def _age(seconds: float) -> str:
-    """ "" for none; else the two largest units: "1 h 5 min"."""
+    """Return an age in its two largest units, like 1 h 5 min, or an empty text."""
     units = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)]
     parts: list[str] = []
     rest = int(seconds)
@@ -177,7 +177,7 @@ def _age(seconds: float) -> str:
 
 
 def _address(name: str) -> str:
-    """Of a page that this console may not have."""
+    """Return the address of a page, or an empty text if this console does not have it."""
     try:
         return reverse(f"admin:{name}")
     except NoReverseMatch:

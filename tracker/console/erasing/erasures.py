@@ -1,12 +1,12 @@
-"""An erasure and what is kept of it: what will go, who decided it and why, what is gone.
+"""An erasure and its record: what will be deleted, who decided it and why, what was deleted.
 
-The console's page and `manage.py erase` share it.
+The console's page and `manage.py erase` use this module.
 
-Two entries of the audit log frame every erasure: its reason, committed before anything is deleted,
-and its counts, once nothing is left. So none goes unrecorded; and one that died on its way shows as
-begun and not finished, until somebody begins it again. Both keep the cart's id, which is random and
-says nothing of a person: "was it erased, by whom and why?" must have an answer, also when all else
-is gone. Nothing else of the cart is kept, in the log or elsewhere.
+Every erasure has two entries in the audit log: its reason, committed before anything is deleted,
+and its counts, when nothing is left. So no erasure is unrecorded, and one that was interrupted
+shows as begun and not finished until somebody runs it again. Both keep the cart's id, which is
+random and says nothing about a person, so that "was it erased, by whom and why?" can be answered
+later. Nothing else of the cart is kept, in the log or elsewhere.
 """
 
 import re
@@ -25,13 +25,13 @@ from tracker.console.models import AuditEntry
 from tracker.models import Cart, Item
 from tracker.rows import erasure
 
-# How the entry begins that says which erasure is finished.
+# The beginning of the entry that says which erasure is finished.
 _END = r"^finished [0-9]+: "
 MIN_REASON_CHARS, MAX_REASON_CHARS = 3, audit.MAX_DETAIL_CHARS
 
 
 class Preview(NamedTuple):
-    """What an erasure will delete. Counts are texts: "2,500", or "10,000+" where they are cut."""
+    """What an erasure will delete. Counts are texts: "2,500", or "10,000+" above the limit."""
 
     is_stored: bool
     items: str
@@ -41,7 +41,7 @@ class Preview(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What is kept of an erasure. `counts` are names and texts; None while it is not finished."""
+    """The record of an erasure. `counts` are names and texts, or None while it is not finished."""
 
     begun: AuditEntry
     code: str
@@ -49,7 +49,7 @@ class Receipt(NamedTuple):
 
 
 def preview(cart_id: UUID) -> Preview:
-    """Look at what is there; counts no more than paging.COUNT_LIMIT of each. Raises Error."""
+    """Count what is there, at most paging.COUNT_LIMIT of each. Raises django.db.Error."""
     return Preview(
         is_stored=Cart.objects.filter(id=cart_id).exists(),
         items=_count(Item.objects.filter(cart_id=cart_id)),
@@ -60,7 +60,7 @@ def preview(cart_id: UUID) -> Preview:
 
 
 def checked_reason(typed: str) -> str:
-    """A reason as the audit log keeps it. Raises ValueError, saying what is wrong with it."""
+    """Return a reason as the audit log keeps it. Raises ValueError that says what is wrong."""
     reason = " ".join(typed.replace("\0", "").split())
     if not MIN_REASON_CHARS <= len(reason) <= MAX_REASON_CHARS:
         raise ValueError(
@@ -71,7 +71,7 @@ def checked_reason(typed: str) -> str:
 
 
 def reason_for(cart_id: UUID, typed: str) -> str:
-    """The reason of a cart's erasure, which is never scrubbed: as `checked_reason`."""
+    """Return the reason of a cart's erasure, which is never scrubbed. Like `checked_reason`."""
     reason = checked_reason(typed)
     if cart_id.hex in re.sub("[^0-9a-f]", "", reason.lower()):
         raise ValueError("Leave the cart's full id out of the reason: its code is enough.")
@@ -81,7 +81,7 @@ def reason_for(cart_id: UUID, typed: str) -> str:
 
 
 def begin(user: Any, cart_id: UUID, reason: str) -> AuditEntry:
-    """Write down who erases what, and why, for `carry_out`. Committed when this returns.
+    """Record who erases what and why, for `carry_out`. It is committed when this returns.
 
     `user` is as in audit.write, `reason` is `reason_for`'s. Raises django.db.Error.
     """
@@ -90,10 +90,10 @@ def begin(user: Any, cart_id: UUID, reason: str) -> AuditEntry:
 
 
 def carry_out(begun: AuditEntry, cart_id: UUID) -> None:
-    """Erase the cart, empty what the log says of it, and write down that this was done.
+    """Erase the cart, empty its entries in the log, and record that it is done.
 
-    May be repeated, also after it died anywhere: it goes on with what is left. Each chunk commits
-    by itself. Raises django.db.Error; the erasure stays begun, and not finished, then.
+    Idempotent: run it again after an interruption, and it continues. Each chunk is a transaction.
+    Raises django.db.Error; then the erasure is begun and not finished.
     """
     carts, items, dead_letters = erasure.erase(cart_id)
     emptied = audit.scrub(cart_id)
@@ -109,7 +109,7 @@ def carry_out(begun: AuditEntry, cart_id: UUID) -> None:
 
 
 def receipt(begun: AuditEntry) -> Receipt:
-    """Of an entry of `begin`. Raises django.db.Error."""
+    """Return the receipt of an entry of `begin`. Raises django.db.Error."""
     code = short_code(begun.cart_id) if begun.cart_id else ""
     ends = _entries(begun.cart_id).filter(id__gt=begun.pk, detail__startswith=_end_of(begun))
     last = ends.order_by("id").last()
@@ -120,12 +120,12 @@ def receipt(begun: AuditEntry) -> Receipt:
 
 
 def earlier(cart_id: UUID) -> list[AuditEntry]:
-    """The last erasures of a cart, the newest first, as `begin` wrote them down."""
+    """Return the last erasures of a cart, the newest first, as `begin` recorded them."""
     return list(_begun(cart_id).order_by("-id")[:10])
 
 
 def find(cart_id: UUID, entry_id: int) -> AuditEntry | None:
-    """The beginning of an erasure by its number, if it is one of this cart."""
+    """Return the entry of `begin` with this number, if it is about this cart."""
     return _begun(cart_id).filter(id=entry_id).first()
 
 
@@ -138,7 +138,7 @@ def _entries(cart_id: UUID | None) -> QuerySet[AuditEntry]:
 
 
 def _end_of(begun: AuditEntry) -> str:
-    """As _END, for this one."""
+    """Return the text with which the final entry of this erasure begins."""
     return f"finished {begun.pk}: "
 
 

@@ -1,4 +1,4 @@
-"""The pages of an erasure: what will go, asked for twice; then the receipt."""
+"""The pages of an erasure: preview and confirmation, then the receipt."""
 
 import logging
 from typing import Any
@@ -21,7 +21,7 @@ REASONS = ("customer's request", "test data", "other")
 
 
 class EraseForm(forms.Form):
-    """Why, and the cart's code typed in. `reason` is the two fields of it as one text."""
+    """The reason, and the cart's code to type in. `reason` joins two fields to one text."""
 
     kind = forms.ChoiceField(
         label="Reason", choices=[("", "Choose one")] + [(r, r) for r in REASONS]
@@ -69,9 +69,9 @@ class EraseForm(forms.Form):
     in_menu=False,
 )
 def erase(request: HttpRequest, cart_id: UUID) -> HttpResponseBase:
-    """GET: what will be deleted, and the form. POST: delete it, then go to the receipt.
+    """Show what will be deleted and the form (GET), or delete it and go to the receipt (POST).
 
-    A cart without a row can be erased too: it may still wait in the intake.
+    A cart without a row can be erased, too: its records may wait in the intake.
     """
     form = EraseForm(cart_id, request.POST if request.method == "POST" else None)
     if form.is_valid():
@@ -79,7 +79,7 @@ def erase(request: HttpRequest, cart_id: UUID) -> HttpResponseBase:
         try:
             erasures.carry_out(begun, cart_id)
         except (OperationalError, InterfaceError) as error:
-            # The receipt says that it is not finished, and how to go on.
+            # The receipt says that it is not finished, and how to continue.
             kind = type(error.__cause__ or error).__name__
             log.error("the erasure %s was begun and not finished: %s", begun.pk, kind)
         return HttpResponseRedirect(reverse("admin:erase_receipt", args=[cart_id, begun.pk]))
@@ -104,9 +104,9 @@ def erase(request: HttpRequest, cart_id: UUID) -> HttpResponseBase:
     in_menu=False,
 )
 def erase_receipt(request: HttpRequest, cart_id: UUID, entry_id: int) -> HttpResponseBase:
-    """What was erased, by whom, when and why, from the audit log; again at any later time.
+    """Show what was erased, by whom, when and why, from the audit log.
 
-    It shows the cart's code and not its id, so that it can be put into a ticket or a mail.
+    It has the cart's code instead of its id, so that it can be put into a ticket or a mail.
     """
     begun = erasures.find(cart_id, entry_id)
     if begun is None:

@@ -1,4 +1,4 @@
-"""Export: what a list shows, as CSV; streamed to a browser, or written by `manage.py export`."""
+"""Export a list as CSV, streamed to a browser or written by `manage.py export`."""
 
 import logging
 import shlex
@@ -36,16 +36,16 @@ from tracker.models import Cart, Item
 
 PERMISSION = "tracker.export_carts"
 CHUNK_ROWS = 2_000
-# What a browser gets at most: a slow client holds a thread for as long as it reads.
+# The limit for a browser: a slow client occupies a thread for as long as it reads.
 BROWSER_ROWS = 100_000
 
 log = logging.getLogger("console")
 
 
 class Sheet(NamedTuple):
-    """One kind of file: whose list it is of, and what its columns hold of a row.
+    """One kind of file: its list, and its columns.
 
-    `keyset` is the order, if it can't be the list's.
+    `keyset` is the order, if it differs from the list's.
     """
 
     model: type[Model]
@@ -54,7 +54,7 @@ class Sheet(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """The rows to export, and the order to read them in; `params` is what selected them."""
+    """The rows to export in their order. `params` are the parameters that selected them."""
 
     name: str
     rows: QuerySet[Any]
@@ -63,7 +63,7 @@ class Selection(NamedTuple):
 
     @property
     def cart_id(self) -> UUID | None:
-        """The cart that was searched for: erasing it scrubs what the audit log says of this."""
+        """Return the cart that was searched for: its erasure also empties this entry of the log."""
         return search.read(self.params.get("q", "")).cart_id
 
     def __str__(self) -> str:
@@ -95,29 +95,29 @@ def _items() -> dict[str, Callable[[Item], Cell]]:
 
 
 SHEETS = {
-    # Each add moves its cart to the front of the list: of those not yet reached, an export in that
-    # order would miss just the busy ones. A cart's id stays.
+    # Each add moves its cart to the front of the list, so an export in that order would miss busy
+    # carts. A cart's id stays.
     "carts": Sheet(Cart, _carts, Keyset("id")),
     "items": Sheet(Item, _items),
 }
 
 
 def name_of(model: type[Model]) -> str | None:
-    """Of the sheet that the list of this model is exported as; None if it is not."""
+    """Return the name of the sheet for the list of this model, or None."""
     return next((name for name, sheet in SHEETS.items() if sheet.model is model), None)
 
 
 def command_line(name: str, query: str) -> str:
-    """What exports the same without a cap."""
+    """Return the command that exports the same without a limit."""
     chosen = f" --query {shlex.quote(query)}" if query else ""
     return f"manage.py export {name}{chosen}"
 
 
 def select(name: str, request: HttpRequest) -> Selection:
-    """What the list shows for the query string of this request: its filters, its search.
+    """Select what the list shows for the query string of this request.
 
-    The admin's own list is asked, so that a filter that it is given later counts here too. What
-    depends on the time ("active") is settled here, once for the whole export.
+    The admin's own list is asked, so that later filters work here, too. What depends on the time
+    ("active") is decided here, once for the whole export.
 
     Raises BadRequest for a parameter that the list does not declare, and django.db.Error.
     """
@@ -128,11 +128,11 @@ def select(name: str, request: HttpRequest) -> Selection:
 
 
 class Export:
-    """One export: iterate over it, once, for the bytes of its file; `rows` says how far it is.
+    """One export. Iterate over it once for the bytes of its file; `rows` counts the rows so far.
 
     Rows are read in chunks by keyset, each in a transaction of its own, so that memory is flat and
-    nothing is held while a client reads. What comes in, goes or is moved meanwhile makes no other
-    row appear twice or not at all. What it ends with is on the audit log, even if it breaks off.
+    no lock is held while a client reads. Rows that are added, deleted or moved meanwhile make no
+    other row appear twice or not at all. The audit log has its end, even if it breaks off.
 
     `record` writes to the audit log; `cap` limits the rows, `timeout_ms` each statement.
     Making one and iterating raise django.db.Error.
@@ -161,14 +161,14 @@ class Export:
             self._tell()
 
     def _chunks(self) -> Iterator[bytes]:
-        mark = None
+        cursor = None
         while True:
-            rows, mark = self._read(mark)
+            rows, cursor = self._read(cursor)
             cells = ([cell(row) for cell in self._columns.values()] for row in rows)
             part = spreadsheet.lines(cells)
             self.rows += len(rows)
             yield part
-            if mark is None:
+            if cursor is None:
                 self._outcome = "complete"
                 return
             if self.rows == self._cap:
@@ -176,22 +176,22 @@ class Export:
                 yield self._note()
                 return
 
-    def _read(self, mark: str | None) -> tuple[list[Any], str | None]:
-        """The next chunk, and the mark of the one after it, if there is one."""
+    def _read(self, cursor: str | None) -> tuple[list[Any], str | None]:
+        """Read the next chunk. Return it with the cursor of the following one, or None."""
         left = CHUNK_ROWS if self._cap is None else self._cap - self.rows
         with time_limit(self._timeout_ms):
             found = self._selection.keyset.page(
-                self._selection.rows, size=min(CHUNK_ROWS, left), after=mark
+                self._selection.rows, size=min(CHUNK_ROWS, left), after=cursor
             )
         return found.rows, found.older
 
     def _note(self) -> bytes:
-        """The last line of a file that was cut off; with as many cells as the others."""
+        """Return the last line of a file that was cut off, with as many cells as the others."""
         text = f"# There is more: cut off after {self.rows:,} rows. manage.py export has no cap."
         return spreadsheet.lines([[text] + [None] * (len(self._columns) - 1)])
 
     def _tell(self) -> None:
-        """That it began is on the log: if the database is away now, this line is what is lost."""
+        """Record the end. If the database is away now, only this entry is lost."""
         try:
             with time_limit(self._timeout_ms):
                 self._record(f"{self._outcome}, {self.rows:,} rows: {self._selection}")
@@ -201,10 +201,10 @@ class Export:
 
 @page("export/<str:name>/", name="export", title="Export", permission=PERMISSION, in_menu=False)
 def export(request: HttpRequest, name: str) -> HttpResponseBase:
-    """POST /admin/export/carts/?state=stale&q=: the selection as a file, at most BROWSER_ROWS rows.
+    """Answer POST /admin/export/carts/?state=stale&q=: a file of at most BROWSER_ROWS rows.
 
-    A POST, because it moves data out and writes to the audit log. Whoever comes by GET (a bookmark,
-    a login in between) gets to the list with the same selection, and its button.
+    A POST, because it takes data out and writes to the audit log. A GET (a bookmark, or after a
+    login) leads to the list with the same selection and its button.
     """
     if name not in SHEETS:
         raise Http404(f"There is no export of {name}.")
@@ -231,7 +231,7 @@ def export(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 def _list_address(lists: Any, request: HttpRequest) -> str:
-    """Of the list's first page with the same query string."""
+    """Return the address of the list's first page with the same query string."""
     chosen = {key: each for key, each in request.GET.lists() if key not in (AFTER, BEFORE)}
     address = reverse(f"admin:tracker_{lists.opts.model_name}_changelist")
     return f"{address}?{urlencode(chosen, doseq=True)}"

@@ -1,4 +1,4 @@
-"""Who searched for, opened, exported, replayed, discarded or erased what."""
+"""The audit log: who searched for, opened, exported, replayed, discarded or erased what."""
 
 from typing import Any
 from uuid import UUID
@@ -18,14 +18,14 @@ def record(
     cart_id: UUID | None = None,
     detail: str = "",
 ) -> None:
-    """Write it down, in the transaction that is running. Raises django.db.Error."""
+    """Write an entry for the user of a request, in the current transaction. Raises Error."""
     write(request.user, action, cart_id=cart_id, detail=detail)
 
 
 def write(
     user: Any, action: AuditEntry.Action, *, cart_id: UUID | None = None, detail: str = ""
 ) -> AuditEntry:
-    """The same for whoever is no request: a user, or the name of a command's operator."""
+    """Write an entry for a user, or for the name of a command's operator."""
     is_account = getattr(user, "pk", None) is not None
     return AuditEntry.objects.create(
         user=user if is_account else None,
@@ -37,14 +37,14 @@ def write(
 
 
 def scrub(cart_id: UUID) -> int:
-    """Forget what the log's entries about a cart say of it; that they happened stays.
+    """Empty the log's entries about a cart. The entries themselves stay.
 
-    Returns how many were emptied. Idempotent. Searches for the cart by its id count as about it.
+    Return how many were emptied. Idempotent. Searches for the cart's id are about it, too.
     """
     return scrubbable(cart_id).update(detail="")
 
 
 def scrubbable(cart_id: UUID) -> QuerySet[AuditEntry]:
-    """The entries that `scrub` empties. What is on record of an erasure itself stays."""
+    """Return the entries that `scrub` empties. The record of an erasure itself stays."""
     about = AuditEntry.objects.filter(cart_id=cart_id).exclude(detail="")
     return about.exclude(action=AuditEntry.Action.ERASED)

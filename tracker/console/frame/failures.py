@@ -1,4 +1,4 @@
-"""What goes wrong in the console ends as a readable page in its frame."""
+"""Show failures in the console as readable pages in its frame."""
 
 import logging
 from collections.abc import Callable
@@ -41,7 +41,7 @@ _NOT_UNDERSTOOD = "What it says can't be understood. Begin at the first page."
 def readable(view: View, site: AdminSite) -> View:
     """Turn a view's failures into pages that people can read: what happened, and what to do.
 
-    What is left over is a fault of the code: it belongs into the log, and ends in `server_error`.
+    Other exceptions are faults of the code: they are logged, and end in `server_error`.
     """
 
     @wraps(view)
@@ -50,7 +50,7 @@ def readable(view: View, site: AdminSite) -> View:
             return _method_not_allowed()
         try:
             response = view(request, *args, **kwargs)
-            # A list is read while its page is drawn.
+            # A list is read while its page is rendered.
             return response.render() if isinstance(response, TemplateResponse) else response
         except Error as error:
             return _database_failed(error, site, request)
@@ -72,7 +72,7 @@ _EXPLAINED = (
 
 
 def _explanation(error: Exception, request: HttpRequest) -> tuple[int, str, str]:
-    """Status, title and text of the page about it. Raises the error if it is not the request's."""
+    """Return status, title and text of the page. Raises errors that the request did not cause."""
     if isinstance(error, PermissionDenied):
         text = "Your account may not do this. Whoever manages accounts can give it the right."
         return 403, "No permission", text
@@ -80,14 +80,14 @@ def _explanation(error: Exception, request: HttpRequest) -> tuple[int, str, str]
         return 404, "Not found", str(error) or "There is nothing here."
     if isinstance(error, BadRequest):
         return 400, _NOT_RIGHT, str(error)
-    # PostgreSQL's texts have no NUL, and its driver says so with a ValueError.
+    # PostgreSQL's texts can't contain NUL; its driver raises ValueError.
     if isinstance(error, ValueError) and "%00" not in request.get_full_path():
         raise error
     return 400, _NOT_RIGHT, _NOT_UNDERSTOOD
 
 
 def _database_failed(error: Error, site: AdminSite, request: HttpRequest) -> HttpResponse:
-    """Raises the error again if it is a fault of the code."""
+    """Return the page about a database that failed. Raises faults of the code again."""
     if isinstance(error, IntegrityError | ProgrammingError | NotSupportedError):
         raise error
     if isinstance(error, DataError):
@@ -100,7 +100,7 @@ def _database_failed(error: Error, site: AdminSite, request: HttpRequest) -> Htt
 
 
 def _method_not_allowed() -> HttpResponse:
-    """Django's admin answers a PUT or DELETE as if it were a GET."""
+    """Answer 405: Django's admin would answer a PUT or DELETE like a GET."""
     text = "The console's pages are looked at (GET), and their forms are sent (POST)."
     response = bare_page(405, "Not possible", text)
     response.headers["Allow"] = ", ".join(_METHODS)
@@ -108,7 +108,7 @@ def _method_not_allowed() -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's CSRF_FAILURE_VIEW; its own page has inline styles, and talks to developers."""
+    """Answer as CSRF_FAILURE_VIEW. Django's own page has inline styles and is for developers."""
     text = (
         "This form was not sent from a page that is still valid: cookies are off, or you have"
         " logged in or out since. Nothing was changed. Go back, load the page again, and repeat it."
@@ -117,7 +117,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: in the frame if the request was for the console."""
+    """Answer as handler500, in the console's frame if the request was for the console."""
     if not is_console(request.path_info):
         return defaults.server_error(request)
     text = "This is a fault of the console; it is in the server's log. Going on does no harm."
@@ -127,7 +127,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _page(
     site: AdminSite, request: HttpRequest, status: int, title: str, text: str
 ) -> HttpResponse:
-    """In the whole frame, with the menu of this account."""
+    """Render a page in the whole frame, with the menu of this account."""
     try:
         frame = site.each_context(request) | {"title": title, "text": text}
         return TemplateResponse(request, _TEMPLATE, frame, status=status).render()
@@ -146,7 +146,7 @@ def _database_away() -> HttpResponse:
 def bare_page(
     status: int, title: str, text: str, *, retry_after_s: int | None = None
 ) -> HttpResponse:
-    """In a frame without menu and account, which asks the database for nothing."""
+    """Render a page in a frame without menu and account, which needs no database."""
     frame = {"title": title, "text": text, "site_header": admin.site.site_header}
     response = HttpResponse(render_to_string(_TEMPLATE, frame), status=status)
     if retry_after_s is not None:

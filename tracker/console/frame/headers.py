@@ -1,4 +1,4 @@
-"""What the replies of the console tell browsers, besides what Django and django-csp say."""
+"""The console's response headers, besides those of Django and django-csp."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 CONSOLE_PREFIX = "/admin"
 
-# Nothing here films, pays or locates. What is not named keeps the browser's default.
+# No page uses camera, payment or location. What is not named keeps the browser's default.
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -34,9 +34,9 @@ def is_console(path: str) -> bool:
 
 
 class HeadersMiddleware:
-    """Keeps the console's pages out of every cache, other sites' documents, and devices.
+    """Keep the console's pages out of caches, other sites' documents, and device features.
 
-    Whatever made the reply: a view, Django's own error page, or a layer that refused.
+    It holds for every response: of a view, of Django's error pages, of a layer that refused.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -1,4 +1,4 @@
-"""The way from any page to a cart's."""
+"""Links to the page of a cart."""
 
 from uuid import UUID
 
@@ -9,12 +9,12 @@ from tracker.cart_ids import short_code
 
 
 def cart_address(cart_id: UUID) -> str:
-    """Of a cart's page, be there such a cart or not."""
+    """Return the URL of a cart's page, even if the cart does not exist."""
     return reverse("admin:tracker_cart_change", args=[cart_id])
 
 
 def cart_link(cart_id: UUID, address: str = "") -> str:
-    """Its code, as a link to its page, or to another address about it: markup."""
+    """Return a cart's code as a link (HTML) to its page, or to another address."""
     return format_html(
         '<a href="{}"><code>{}</code></a>', address or cart_address(cart_id), short_code(cart_id)
     )

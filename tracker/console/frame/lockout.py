@@ -1,4 +1,4 @@
-"""Guessing passwords: who has failed too often waits (django-axes), told by names and addresses."""
+"""Lock out people who guess passwords (django-axes), by names and addresses."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -16,9 +16,9 @@ _HOST_BITS = 64  # Of an IPv6 address: whoever has one has 2**64 of them (RFC 61
 
 
 class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
-    """Locks out a name and an address together, as axes does, and an address at a limit of its own.
+    """Lock a name and an address together, as axes does, and an address alone at a higher limit.
 
-    Axes has one limit for all that it counts by; people who share an address need a higher one.
+    Axes has one limit for everything; people who share an address need a higher one.
     """
 
     def is_locked(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> bool:
@@ -28,7 +28,7 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
 
 
 def _failures_of_address(request: HttpRequest) -> int:
-    """With any names, within the time that axes looks back."""
+    """Count the failures of an address with any name, within the time of axes."""
     attempts = AccessAttempt.objects.filter(
         ip_address=client_address(request),
         attempt_time__gte=timezone.now() - settings.AXES_COOLOFF_TIME,
@@ -37,11 +37,11 @@ def _failures_of_address(request: HttpRequest) -> int:
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Whose attempt it is: what the outermost of our own proxies saw, never what a client says.
+    """Return the client's address as our outermost proxy saw it, never as a client claims.
 
-    Each of TRUSTED_PROXIES appends the address of whoever spoke to it to X-Forwarded-For; all that
-    stands further left came with the request. Without a usable entry there (a proxy that does not
-    append, a request past it), and without proxies: the peer. An IPv6 address stands for its /64.
+    Each of TRUSTED_PROXIES appends the address of its client to X-Forwarded-For; entries further
+    left came with the request. Without a usable entry (a proxy that does not append, a request past
+    it) and without proxies it is the peer. An IPv6 address stands for its /64.
     """
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     count = settings.TRUSTED_PROXIES
@@ -51,7 +51,7 @@ def client_address(request: HttpRequest) -> str | None:
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    """Also 192.0.2.1:8080 and [2001:db8::1]:8080, as some proxies write it."""
+    """Parse an address, also as 192.0.2.1:8080 or [2001:db8::1]:8080, as some proxies write it."""
     host = text.strip()
     if host.startswith("["):
         host = host[1:].partition("]")[0]
@@ -67,7 +67,7 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def locked_out(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:
-    """The answer to who has to wait: the same for accounts that exist and those that don't."""
+    """Answer somebody who is locked out, the same for existing and unknown accounts."""
     wait_s = int(settings.AXES_COOLOFF_TIME.total_seconds())
     text = (
         "Too many logins have failed with this name or from this address. Try again in"

@@ -1,4 +1,4 @@
-"""Prices, for people."""
+"""Prices for people."""
 
 from decimal import Decimal
 
@@ -6,7 +6,7 @@ from django.conf import settings
 
 
 def in_currency(cents: int | Decimal | None) -> str:
-    """1299 is "12.99 EUR" with CURRENCY=EUR. A price that nobody sent, or that was cleared: "-"."""
+    """Format cents: 1299 is "12.99 EUR" with CURRENCY=EUR. No price is "-"."""
     if cents is None:
         return "-"
     whole, rest = divmod(int(cents), 100)

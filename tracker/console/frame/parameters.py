@@ -1,7 +1,7 @@
 """Accept in a list's address what the list itself offers, and refuse everything else.
 
 Django's admin takes look-ups from the address that no link of its pages has: `name__regex`, which
-can keep a core busy for ever, or `cart__items__name`, which reads other tables.
+can keep a core busy endlessly, or `cart__items__name`, which reads other tables.
 """
 
 import re
@@ -27,7 +27,7 @@ _MAX_SHOWN = 60
 
 
 class DeclaredAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A mixin for every admin of the console: its list takes declared parameters alone.
+    """A mixin for every admin of the console: its list accepts only declared parameters.
 
     Declared are the links of the list's own filters, its search, its pages and its order. A filter
     whose `takes_any_text` is true is declared with every value.
@@ -85,10 +85,10 @@ def _declared(model_admin: Any, request: HttpRequest) -> dict[str, Values]:
                 for name, value in choice["query_string"].items():
                     offered.setdefault(name, set()).add(str(value))
     declared |= {name: sorted(values) for name, values in offered.items()}
-    marks = getattr(model_admin.get_changelist(request), "marks", None)
+    cursors = getattr(model_admin.get_changelist(request), "cursors", None)
     searches = bool(model_admin.get_search_fields(request))
-    if marks is not None:
-        return declared | dict.fromkeys((*marks, SEARCH_VAR) if searches else marks, ANY_TEXT)
+    if cursors is not None:
+        return declared | dict.fromkeys((*cursors, SEARCH_VAR) if searches else cursors, ANY_TEXT)
     return declared | _of_django(model_admin, request, searches=searches)
 
 

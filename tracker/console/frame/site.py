@@ -1,4 +1,4 @@
-"""The console's frame: its pages beside Django's own, who may see them, and how failures look."""
+"""The console's site: its own pages beside Django's, who may see them, and failures."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,12 +16,12 @@ View = Callable[..., HttpResponseBase]
 
 
 class Page(NamedTuple):
-    """A page that is not one of a model. `permission` is Django's: "app.codename"."""
+    """A page without a model. `permission` is Django's: "app.codename"."""
 
     route: str
     name: str
     title: str
-    permission: str | None  # None: all staff get to it, and it decides itself what they see.
+    permission: str | None  # None: all staff may open it, and it decides what they see.
     view: View
     in_menu: bool
 
@@ -29,10 +29,10 @@ class Page(NamedTuple):
         return self.permission is None or user.has_perm(self.permission)
 
     def address(self, request: HttpRequest) -> str:
-        """Of the page, for the menu.
+        """Return the URL of the page for the menu.
 
-        The menu marks what the current address contains, which the first page's always is: hence
-        the question mark, everywhere else.
+        The menu marks the entries that the current URL contains. The first page's URL is part of
+        every other, so there it gets a question mark.
         """
         found = reverse(f"admin:{self.name}")
         return found if self.route or request.path == found else f"{found}?"
@@ -44,9 +44,9 @@ _pages: list[Page] = []
 def page(
     route: str, *, name: str, title: str, permission: str | None, in_menu: bool = True
 ) -> Callable[[View], View]:
-    """Make a view a page under /admin/, reversed as `admin:<name>`; "" is the console's first page.
+    """Make a view a page under /admin/, named `admin:<name>`. The route "" is the first page.
 
-    Only logged-in staff with the permission get to the view; all others are refused before it.
+    Only logged-in staff with the permission reach the view.
     """
 
     def register(view: View) -> View:
@@ -66,7 +66,7 @@ class ConsoleSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         own = [path(each.route, self._page_view(each), name=each.name) for each in _pages]
-        # Theirs begin with an index, in whose place is our first page, and end with a catch-all.
+        # Django's begin with an index, which our first page replaces, and end with a catch-all.
         return [*own, *super().get_urls()]
 
     def _page_view(self, each: Page) -> View:
@@ -85,7 +85,7 @@ class ConsoleSite(admin.AdminSite):
     def register(
         self, model_or_iterable: Any, admin_class: type[Any] | None = None, **options: Any
     ) -> None:
-        """Register models; whatever their admin is, its list takes declared parameters alone."""
+        """Register models, and let their lists accept only declared parameters."""
         base = admin_class or admin.ModelAdmin
         declared = type(base.__name__, (DeclaredAdmin, base), {"__module__": base.__module__})
         super().register(model_or_iterable, declared, **options)
@@ -98,7 +98,7 @@ class ConsoleSite(admin.AdminSite):
         return readable(super().login, self)(request, extra_context)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """The menu: first the console's own pages, as far as this account may see them."""
+        """Return the menu: first the console's own pages that this account may see."""
         found = super().get_app_list(request, app_label)
         if app_label is not None:  # One application's own page.
             return found
@@ -129,6 +129,6 @@ def _menu(pages: list[dict[str, Any]]) -> dict[str, Any]:
 def render(
     request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
 ) -> TemplateResponse:
-    """A page in the console's frame."""
+    """Render a page in the console's frame."""
     frame = admin.site.each_context(request) | {"title": title}
     return TemplateResponse(request, template, frame | context, status=status)

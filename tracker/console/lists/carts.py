@@ -1,4 +1,4 @@
-"""Carts: the list with its states, and the page of one."""
+"""Carts: the list with its states, and the page of a cart."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,7 +26,7 @@ STATES = ("active", "idle", "stale")
 
 
 class State(admin.SimpleListFilter):
-    """Active, idle or stale, by the time since the last activity; shown as tabs."""
+    """Active, idle or stale, by the time since the last activity. Shown as tabs."""
 
     title, parameter_name = "state", "state"
 
@@ -39,7 +39,7 @@ class State(admin.SimpleListFilter):
 
 
 class Age(admin.SimpleListFilter):
-    """By the last activity."""
+    """The time of the last activity."""
 
     title, parameter_name = "last activity", "age"
     hours = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
@@ -57,7 +57,7 @@ class Age(admin.SimpleListFilter):
 
 
 class HoldsProduct(admin.SimpleListFilter):
-    """Carts with a product in them, whose id is typed in."""
+    """Carts that hold a product, whose id is typed in."""
 
     title, parameter_name = "product id", "product"
     template = "admin/console/text_filter.html"
@@ -106,7 +106,7 @@ class CartAdmin(ReadOnlyAdmin):
         return search.carts(search.read(typed), rows), Keyset(*self.keyset)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """One cart found by its id or code: straight to its page."""
+        """Redirect to a cart's page if the search names exactly one cart."""
         found = list(search.named(search.read(request.GET.get("q", "")))[:2])
         if len(found) == 1:
             self.get_changelist_instance(request)  # It refuses what the list does not declare.
@@ -116,7 +116,7 @@ class CartAdmin(ReadOnlyAdmin):
     def change_view(  # type: ignore[override]
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponseBase:
-        """The page of one cart: what it comes to, and its items, the newest first."""
+        """Show one cart: its value, and its items, the newest first."""
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         cart = self._cart(object_id)
@@ -140,7 +140,7 @@ class CartAdmin(ReadOnlyAdmin):
 
 
 def in_state(state: str) -> Q:
-    """The condition for carts that are active, idle or stale now."""
+    """Return the condition for carts that are active, idle or stale now."""
     now = timezone.now()
     active, stale = (
         now - timedelta(hours=hours)
@@ -154,7 +154,7 @@ def in_state(state: str) -> Q:
 
 
 def state_of(cart: Cart) -> str:
-    """As `in_state`."""
+    """Return the state of a cart, by the same limits as `in_state`."""
     age = timezone.now() - cart.updated_at
     if age <= timedelta(hours=settings.CART_ACTIVE_HOURS):
         return "active"

@@ -1,4 +1,4 @@
-"""Lists that stay fast: read-only, paged by keyset, never counted to the end."""
+"""Lists that stay fast: read-only, paged by keyset, counted up to a limit."""
 
 from typing import Any
 
@@ -17,33 +17,33 @@ ROWS_PER_PAGE = 50
 
 
 class KeysetChangeList(ChangeList):
-    """Django's list with pages by keyset: `older` and `newer` are their addresses, or empty.
+    """Django's list with pages by keyset. `older` and `newer` are their URLs, or empty.
 
-    `marks` are the parameters of a page (tracker/console/frame/parameters.py).
+    `cursors` are the parameters of a page (tracker/console/frame/parameters.py).
     """
 
-    marks = (AFTER, BEFORE)
+    cursors = (AFTER, BEFORE)
     older = newer = first = ""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.title = str(self.opts.verbose_name_plural).capitalize()
-        for mark in self.marks:  # A new search begins at its first page.
-            self.params.pop(mark, None)
+        for cursor in self.cursors:  # A new search begins at its first page.
+            self.params.pop(cursor, None)
 
     def get_filters_params(self, params: Any = None) -> Any:
         found = super().get_filters_params(params)
-        return {name: value for name, value in found.items() if name not in self.marks}
+        return {name: value for name, value in found.items() if name not in self.cursors}
 
     def get_queryset(self, request: HttpRequest, *args: Any) -> QuerySet[Any]:
-        """The rows of the filters, and of them what was searched for, with the order it has."""
+        """Return the filtered rows that were searched for. Sets the order."""
         lists: Any = self.model_admin  # A ReadOnlyAdmin.
         self.keyset: Keyset
         found, self.keyset = lists.search(self.query, super().get_queryset(request, *args))
         return found  # type: ignore[no-any-return]
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read one page, and no more than that. Raises BadRequest for a mark that is none."""
+        """Read one page and no more. Raises BadRequest for a wrong cursor."""
         after, before = request.GET.get(AFTER), request.GET.get(BEFORE)
         page = self.keyset.page(self.queryset, size=self.list_per_page, after=after, before=before)
         self.result_list = page.rows
@@ -52,8 +52,8 @@ class KeysetChangeList(ChangeList):
         self.first = self.get_query_string(remove=[AFTER, BEFORE]) if self.newer else ""
         self._count(request)
 
-    def _address(self, name: str, mark: str | None) -> str:
-        return self.get_query_string({name: mark}, remove=[AFTER, BEFORE]) if mark else ""
+    def _address(self, name: str, cursor: str | None) -> str:
+        return self.get_query_string({name: cursor}, remove=[AFTER, BEFORE]) if cursor else ""
 
     def _count(self, request: HttpRequest) -> None:
         count, exact = paging.estimated_count(self.queryset)
@@ -65,10 +65,10 @@ class KeysetChangeList(ChangeList):
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Looks, and does not touch: nobody adds, edits or deletes by hand.
+    """A read-only admin: nobody adds, edits or deletes by hand.
 
-    `keyset` is the order of the list, which an index must have; `tabs` names the filters that are
-    shown as such, by their parameters; `gone` says why a row may not exist.
+    `keyset` is the order of the list, which an index must have. `tabs` are the parameters of the
+    filters that are shown as tabs. `gone` says why a row may not exist.
     """
 
     keyset: tuple[str, ...]
@@ -99,7 +99,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return response
 
     def _take_tabs_out(self, context: dict[str, Any]) -> None:
-        """The filters named in `tabs` stand above the list instead of beside it."""
+        """Move the filters named in `tabs` from the side of the list to above it."""
         cl = context["cl"]
         filters = [
             (spec, getattr(spec, "parameter_name", None) in self.tabs) for spec in cl.filter_specs
@@ -117,7 +117,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self.keyset
 
     def search(self, typed: str, rows: QuerySet[Any]) -> tuple[QuerySet[Any], Keyset]:
-        """What was searched for, "" for nothing, and the order in which an index has it."""
+        """Return what was searched for ("" for nothing), and the order that an index has."""
         return rows, Keyset(*self.keyset)
 
     def get_search_results(

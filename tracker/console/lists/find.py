@@ -1,4 +1,4 @@
-"""One box for all: what is typed into it leads to a cart, to products, or to what forms work."""
+"""The search box: it leads to a cart, to products, or to an explanation."""
 
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ from tracker.models import Item
 
 @page("find/", name="find", title="Find", permission="tracker.view_cart", in_menu=False)
 def find(request: HttpRequest) -> HttpResponseBase:
-    """GET /admin/find/?q=: to the one cart, to a list of what was found, or how to search."""
+    """Answer GET /admin/find/?q=: go to the cart or to a list, or explain how to search."""
     typed = request.GET.get("q", "")
     term = search.read(typed)
     if term != search.Term():

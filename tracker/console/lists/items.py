@@ -1,4 +1,4 @@
-"""Items: the list of all, the newest first, and the page of one."""
+"""Items: the list, the newest first, and the page of an item."""
 
 from django.contrib import admin
 from django.db.models import QuerySet

@@ -1,7 +1,7 @@
-"""Pages by keyset: "the 50 after this row", which costs the same on page 2,500 as on page 1.
+"""Pages by keyset: "the 50 rows after this one", as fast on page 2,500 as on page 1.
 
-A page's address holds the values of the row next to it, so rows that come in meanwhile neither
-repeat nor hide others, and no page has a number.
+The URL of a page has a cursor, the values of the row next to it. So rows that are added meanwhile
+neither repeat nor hide others, and pages have no numbers.
 """
 
 import base64
@@ -21,7 +21,7 @@ JOINED_COUNT_LIMIT = 1_000  # Each row is looked up in two tables: 10,000 took 8
 
 
 class Page(NamedTuple):
-    """Rows in their order, and the marks of the pages next to them, if there are any."""
+    """Rows in their order, and the cursors of the pages before and after, or None."""
 
     rows: list[Any]
     newer: str | None
@@ -29,12 +29,11 @@ class Page(NamedTuple):
 
 
 class Keyset:
-    """An order by columns that an index has in the same order, the last of them unique.
+    """An order by columns that an index has, too. The last column is unique.
 
-    `columns` are names as order_by takes them, all rising or all descending: ("-created_at", "-id").
-    None of them is ever NULL. `is_sorted`: of rows that another index finds, a bounded number. Then
-    this order must be sorted, and the planner is kept from walking through all rows in it, in the
-    hope that the first ones come soon.
+    `columns` are names as for order_by, all ascending or all descending: ("-created_at", "-id").
+    None of them is ever NULL. `is_sorted` is for a bounded number of rows that another index finds:
+    they are sorted, and the planner is kept from reading the whole table in this order.
     """
 
     def __init__(self, *columns: str, is_sorted: bool = False) -> None:
@@ -49,13 +48,13 @@ class Keyset:
     def page(
         self, rows: QuerySet[Any], *, size: int, after: str | None = None, before: str | None = None
     ) -> Page:
-        """The rows after (or before) a mark; the first ones without.
+        """Return the rows after or before a cursor, or the first rows.
 
-        Raises BadRequest for a mark that this order has not made.
+        Raises BadRequest for a cursor that this order has not made.
         """
-        mark, backwards = before or after, bool(before)
-        if mark:
-            values = _read(mark, rows.model, self.names)
+        cursor, backwards = before or after, bool(before)
+        if cursor:
+            values = _read(cursor, rows.model, self.names)
             rows = rows.filter(
                 rows_after(self.names, values, descending=self.is_descending != backwards)
             )
@@ -64,15 +63,15 @@ class Keyset:
         more, found = len(found) > size, found[:size]
         if backwards:
             found.reverse()
-        newer = found and ((mark and not backwards) or (backwards and more))
+        newer = found and ((cursor and not backwards) or (backwards and more))
         older = found and (more or backwards)
         return Page(
             found,
-            newer=self._mark(found[0]) if newer else None,
-            older=self._mark(found[-1]) if older else None,
+            newer=self._cursor(found[0]) if newer else None,
+            older=self._cursor(found[-1]) if older else None,
         )
 
-    def _mark(self, row: Any) -> str:
+    def _cursor(self, row: Any) -> str:
         text = json.dumps([_as_text(getattr(row, name)) for name in self.names])
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -81,10 +80,10 @@ def _as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _read(mark: str, model: type[models.Model], names: list[str]) -> list[Any]:
+def _read(cursor: str, model: type[models.Model], names: list[str]) -> list[Any]:
     try:
         fields: list[Any] = [model._meta.get_field(name) for name in names]
-        values = json.loads(base64.urlsafe_b64decode(mark + "=" * (-len(mark) % 4)))
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         pairs = zip(fields, map("".join, values), strict=True)  # Each is a text.
         return [field.to_python(text) for field, text in pairs]
     except (ValueError, TypeError, ValidationError):  # Of base64, JSON, zip and the fields.
@@ -92,9 +91,9 @@ def _read(mark: str, model: type[models.Model], names: list[str]) -> list[Any]:
 
 
 def estimated_count(rows: QuerySet[Any]) -> tuple[int, bool]:
-    """How many there are, and whether that is exact; never counts more than COUNT_LIMIT rows.
+    """Count rows up to COUNT_LIMIT, and say whether the count is exact.
 
-    A whole table on PostgreSQL: what its statistics say (pg_class.reltuples), once it is large.
+    A large whole table on PostgreSQL is estimated by its statistics (pg_class.reltuples).
     """
     tables = sum(map(bool, rows.query.alias_refcount.values()))  # Some were left out again.
     limit = COUNT_LIMIT if tables <= 1 else JOINED_COUNT_LIMIT
@@ -111,7 +110,7 @@ def estimated_count(rows: QuerySet[Any]) -> tuple[int, bool]:
 
 
 def count_text(count: int, *, exact: bool, whole: bool = False) -> str:
-    """ "10,000+" for a count that was cut off, "about 10,112,000" for an estimate of a table."""
+    """Format a count: "10,000+" above the limit, "about 10,112,000" for an estimate."""
     if exact:
         return f"{count:,}"
     return f"about {count:,}" if whole and count > COUNT_LIMIT else f"{count:,}+"

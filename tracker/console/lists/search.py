@@ -1,6 +1,6 @@
-"""What a support person looks for: the term's form decides, and each form has one look-up.
+"""Search: the form of the term decides which single look-up it gets.
 
-Never an OR of several: one branch without an index would read the whole table.
+There is never an OR of several: one branch without an index would read the whole table.
 """
 
 import re
@@ -14,7 +14,7 @@ from tracker.cart_ids import SHORT_CODE_DIGITS
 from tracker.console.lists.paging import Keyset
 from tracker.models import Cart, Item
 
-# Anywhere in what was pasted: an address, a log line, a mail.
+# Anywhere in a pasted text: an address, a log line, a mail.
 _CART_ID = re.compile(
     r"(?<![0-9a-f])([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12})(?![0-9a-f])",
     re.ASCII | re.IGNORECASE,
@@ -22,16 +22,16 @@ _CART_ID = re.compile(
 _SHORT_CODE = re.compile(r"#?([0-9a-f]{8})", re.ASCII | re.IGNORECASE)
 
 _NEWEST_FIRST = Keyset("-created_at", "-id")
-# An index finds a cart's items, and no index has them in this order: they are sorted.
+# An index finds a cart's items, but not in this order, so they are sorted.
 OF_A_CART = Keyset("-created_at", "-id", is_sorted=True)
-# As their index has them: products that begin alike stand side by side.
+# In the order of the index: ids with the same beginning are neighbours.
 _BY_PRODUCT = Keyset("product_id", "created_at", "id")
 
 
 class Term(NamedTuple):
-    """What was typed, read: a cart's id, or a short code, or a product's id, or nothing.
+    """A parsed term: a cart's id, a short code, a product's id, or nothing.
 
-    What reads as a short code may be a product's id all the same, so that is set as well.
+    A short code may also be a product's id, so then both are set.
     """
 
     cart_id: UUID | None = None
@@ -40,7 +40,7 @@ class Term(NamedTuple):
 
 
 def read(typed: str) -> Term:
-    """Never an error: what is no id of a cart is a product's id, as long as it is something."""
+    """Parse a term. Never raises: every other text is a product's id."""
     typed = typed.replace("\0", "")
     together = "".join(typed.split())
     if found := _CART_ID.search(together):
@@ -51,7 +51,7 @@ def read(typed: str) -> Term:
 
 
 def carts(term: Term, rows: QuerySet[Cart]) -> QuerySet[Cart]:
-    """The carts that a term means; those that hold a product, if it is one's id."""
+    """Return the carts that a term names, or those that hold the product."""
     if term.cart_id or named(term).exists():
         return rows.filter(_named(term))
     if term.product_id:
@@ -60,13 +60,13 @@ def carts(term: Term, rows: QuerySet[Cart]) -> QuerySet[Cart]:
 
 
 def named(term: Term) -> QuerySet[Cart]:
-    """The carts with this id or this code: none if the term is neither."""
+    """Return the carts with this id or code: none if the term is neither."""
     is_name = term.cart_id or term.short_code
     return Cart.objects.filter(_named(term)) if is_name else Cart.objects.none()
 
 
 def _named(term: Term, column: str = "id") -> Q:
-    """The condition on a cart's id, or on a column that refers to it, as the term gives it."""
+    """Return the term's condition on a cart's id, or on a column that refers to it."""
     if term.cart_id:
         return Q(**{column: term.cart_id})
     low, high = short_code_range(term.short_code)
@@ -74,9 +74,9 @@ def _named(term: Term, column: str = "id") -> Q:
 
 
 def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
-    """The items that a term means, and the order in which an index has them.
+    """Return the items that a term means, and the order that an index has.
 
-    A product's id as it stands; if there is none, all that begin with it.
+    They are those of a product's id or, if it does not exist, of all ids that begin so.
     """
     if term.cart_id or term.short_code:
         found = rows.filter(_named(term, "cart_id"))
@@ -90,15 +90,15 @@ def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
 
 
 def short_code_range(code: str) -> tuple[UUID, UUID]:
-    """The lowest and the highest id with this code."""
+    """Return the lowest and the highest id with this code."""
     rest = 32 - SHORT_CODE_DIGITS
     return UUID(code + "0" * rest), UUID(code + "f" * rest)
 
 
 def begins_with(text: str) -> Q:
-    """Whether a product's id begins so, in the form that each database's index serves.
+    """Return the condition that a product's id begins with a text, in a form with an index.
 
-    PostgreSQL's serves LIKE 'text%', SQLite's (whose LIKE ignores case) comparisons.
+    PostgreSQL's index serves LIKE 'text%', SQLite's (whose LIKE ignores case) comparisons.
     """
     if connection.vendor == "postgresql":
         return Q(product_id__startswith=text)

@@ -1,8 +1,8 @@
-"""The live view: the newest adds, drawn at once, and what its page asks for every two seconds.
+"""The live view: the newest adds, and what its page asks for every two seconds.
 
-An add is a product that is new in a cart, or one that was added again. Items have no index for the
-latter, which would cost every such add an entry in all of them; but every add moves its cart, so
-the newest adds are in the carts that moved last.
+An add is a product that is new in a cart, or one that was added again. Items have no index on the
+latter, because it would make each such add write to all indexes. But every add updates its cart, so
+the newest adds are in the carts with the last activity.
 """
 
 import re
@@ -32,19 +32,19 @@ from tracker.models import Cart, Item
 from tracker.rows.times import EPOCH, from_us, to_us
 
 MAX_ADDS = 100
-# Each of the carts that moved last has an add of that time: no more of them are needed.
+# Each cart has an add at the time of its last activity, so no more carts are needed.
 MAX_CARTS = MAX_ADDS
-# All items of a cart are looked at for those that moved. Carts of this many are no shopper's.
+# All items of a cart are read to find the new ones. No shopper has a cart of this size.
 MAX_ITEMS_READ = 50_000
-# Several drains commit their batches in no particular order: what becomes a row with a time that
-# is so much before the newest one's is still found.
+# Several drains commit in no particular order. Rows with a time this much before the newest one are
+# still found.
 LOOK_BACK = timedelta(seconds=5)
 
 _MARK = re.compile(r"(\d{1,17})-([0-9a-f]{16})", re.ASCII)
 
 
 class Moved(NamedTuple):
-    """A cart, and what an add changes of it."""
+    """A cart, and what an add changes in it."""
 
     id: UUID
     updated_at: datetime
@@ -52,9 +52,10 @@ class Moved(NamedTuple):
     value: Any
 
 
-class Mark(NamedTuple):
-    """What a page has seen: up to when, and how the carts were that had moved since LOOK_BACK
-    before. As text it is opaque to the page.
+class Cursor(NamedTuple):
+    """What a page has seen: the time, and the state of the carts with activity shortly before.
+
+    "Shortly" is LOOK_BACK. The cursor's text is opaque to the page.
     """
 
     newest: datetime
@@ -65,21 +66,21 @@ class Mark(NamedTuple):
 
     @property
     def begin(self) -> datetime:
-        """What a page that has seen this may lack is no older."""
+        """Return the time from which on the page may lack adds."""
         return self.newest - LOOK_BACK
 
 
 @page("live/", name="live", title="Live", permission="tracker.view_item")
 @require_safe
 def live(request: HttpRequest) -> HttpResponseBase:
-    """GET /admin/live/: the newest adds as they are now; its script keeps them so."""
+    """Answer GET /admin/live/: the newest adds. The page's script updates them."""
     carts = _moved(EPOCH)
     return render(
         request,
         "admin/console/live.html",
         "Live",
         adds=_adds(carts, EPOCH),
-        mark=_mark(carts, EPOCH),
+        mark=_cursor(carts, EPOCH),
         limit=MAX_ADDS,
         now=timezone.now(),
     )
@@ -94,45 +95,45 @@ def live(request: HttpRequest) -> HttpResponseBase:
 )
 @require_safe
 def adds(request: HttpRequest) -> HttpResponse:
-    """GET /admin/live/adds/?after=<mark>: {"mark": ..., "adds": [...]}, the newest add first.
+    """Answer GET /admin/live/adds/?after=<cursor>: {"mark": ..., "adds": [...]}, newest first.
 
-    304 if no cart has moved since the mark, which one look into their index tells. The adds are
-    those after the mark, at most MAX_ADDS, and some from shortly before it: whoever shows them
-    tells by `id` and `at` which are new. Without a mark: the newest adds of all. Every open page
-    calls this, so it writes nothing: no audit entry, no session.
+    304 if no cart had activity since the cursor, which one read of an index shows. The adds are
+    those after the cursor, at most MAX_ADDS, and some from shortly before it: the page finds out by
+    `id` and `at` which are new. Without a cursor: the newest adds of all. Every open page calls
+    this, so it writes nothing: no audit entry, no session.
 
-    An add again that becomes a row after a newer one of the same cart, and costs the same, is
-    not noticed by itself: it comes with the next add of any cart, or to who asks without a mark.
+    A repeated add that becomes a row after a newer one of the same cart, with the same price, is
+    not noticed by itself. It comes with the next add of any cart, or without a cursor.
 
-    Raises BadRequest for a mark that is none.
+    Raises BadRequest for a wrong cursor.
     """
-    mark = _read(request.GET.get("after", ""))
-    begin = mark.begin if mark else EPOCH
+    cursor = _read(request.GET.get("after", ""))
+    begin = cursor.begin if cursor else EPOCH
     carts = _moved(begin)
-    if mark and _digest(carts) == mark.digest:
-        return HttpResponseNotModified(headers={"ETag": f'"{mark}"'})
-    following = _mark(carts, mark.newest if mark else EPOCH)
+    if cursor and _digest(carts) == cursor.digest:
+        return HttpResponseNotModified(headers={"ETag": f'"{cursor}"'})
+    following = _cursor(carts, cursor.newest if cursor else EPOCH)
     found = {"mark": str(following), "adds": _adds(carts, begin)}
     return JsonResponse(found, headers={"ETag": f'"{following}"'})
 
 
 def _moved(begin: datetime) -> list[Moved]:
-    """The carts with activity from this time on, the last first; from the index for it."""
+    """Return the carts with activity from this time on, the newest first, from their index."""
     rows = Cart.objects.filter(updated_at__gte=begin).order_by("-updated_at", "-id")
     return [Moved(*row) for row in rows.values_list(*Moved._fields)[:MAX_CARTS]]
 
 
 def _adds(carts: list[Moved], begin: datetime) -> list[dict[str, str]]:
-    """What came into these carts from this time on, the newest first, as it is shown."""
+    """Return the adds of these carts from this time on, the newest first, as shown."""
     if not carts:
         return []
-    # Two steps, not a join: with the keys at hand, no statistics make a database read all items.
+    # Two steps instead of a join: with the keys, no statistics make a database read all items.
     rows = Item.objects.filter(cart_id__in=_within_reach(carts), updated_at__gte=begin)
     return [_shown(item) for item in rows.order_by("-updated_at", "-id")[:MAX_ADDS]]
 
 
 def _within_reach(carts: list[Moved]) -> list[UUID]:
-    """The newest of them that have no more than MAX_ITEMS_READ items together; at least one."""
+    """Return the newest carts with at most MAX_ITEMS_READ items together; at least one."""
     reached, items = [carts[0].id], carts[0].item_count
     for cart in carts[1:]:
         items += cart.item_count
@@ -142,30 +143,30 @@ def _within_reach(carts: list[Moved]) -> list[UUID]:
     return reached
 
 
-def _mark(carts: list[Moved], newest: datetime) -> Mark:
-    """For who has seen all of these carts, and what was before `newest`."""
+def _cursor(carts: list[Moved], newest: datetime) -> Cursor:
+    """Return the cursor of a page that has seen these carts and all before `newest`."""
     if carts:  # A time from a clock that is ahead must not hide what the others say.
         newest = max(newest, min(carts[0].updated_at, timezone.now()))
-    return Mark(newest, _digest(cart for cart in carts if cart.updated_at >= newest - LOOK_BACK))
+    return Cursor(newest, _digest(cart for cart in carts if cart.updated_at >= newest - LOOK_BACK))
 
 
 def _digest(carts: Iterable[Moved]) -> str:
-    """Another one whenever an add has changed something of them."""
+    """Return a digest that changes whenever an add changes one of the carts."""
     return blake2b(
         repr([tuple(map(str, cart)) for cart in carts]).encode(), digest_size=8
     ).hexdigest()
 
 
-def _read(text: str) -> Mark | None:
+def _read(text: str) -> Cursor | None:
     if not text:
         return None
     if not (found := _MARK.fullmatch(text)):
-        raise BadRequest("This mark is none that the live view has made. Ask without one.")
-    return Mark(from_us(int(found[1])), found[2])
+        raise BadRequest("The live view has not made this cursor. Ask without one.")
+    return Cursor(from_us(int(found[1])), found[2])
 
 
 def _shown(item: Item) -> dict[str, str]:
-    """A row of the page, as its first drawing and its script write it. `at` sorts as text."""
+    """Return a row of the page for the template and the script. `at` sorts as text."""
     at = item.updated_at.astimezone(UTC)
     return {
         "id": str(item.id),

@@ -1,4 +1,4 @@
-"""Dead letters: the list, the page of one, and what is decided about them."""
+"""Dead letters: the list, the page of one, replay and discard."""
 
 import json
 from collections import Counter
@@ -50,7 +50,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def change_view(  # type: ignore[override]
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponseBase:
-        """The page of one: its record, its error, and what can be done about it."""
+        """Show one letter: its record, its error, and what can be done about it."""
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         letter = self.get_object(request, object_id)
@@ -59,7 +59,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
 
 def record_of(letter: DeadLetter) -> Record | None:
-    """What was accepted; None if the line is not what was written."""
+    """Return the record of a letter, or None if its line is corrupt."""
     try:
         return load(letter.record.encode())
     except CorruptRecordError:
@@ -72,9 +72,9 @@ def cart_of(letter: DeadLetter) -> UUID | None:
 
 
 def pretty(letter: DeadLetter) -> str:
-    """The record for people: its JSON with a line for each member, or the line as it is.
+    """Return the record for people: JSON with a line for each member, or the line as it is.
 
-    What can't be seen is spelled out, as JSON does it: it may be the reason for the error.
+    Invisible characters are escaped as in JSON: they may be the reason for the error.
     """
     text = letter.record
     if record_of(letter) is not None:
@@ -89,7 +89,7 @@ Decision = Callable[[HttpRequest, DeadLetter], HttpResponseBase]
 
 
 def _decision(action: str, title: str) -> Callable[[Decision], Decision]:
-    """A page that only takes a POST, about one dead letter. Whoever opens it sees the letter."""
+    """Make a page about one dead letter that takes a POST. A GET shows the letter."""
 
     def register(decide: Decision) -> Decision:
         def view(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
@@ -143,9 +143,9 @@ def discard(request: HttpRequest, letter: DeadLetter) -> HttpResponseBase:
     in_menu=False,
 )
 def replay_all(request: HttpRequest) -> HttpResponseBase:
-    """GET: how many there are. POST: each of them in a transaction of its own, the oldest first.
+    """Count the letters (GET), or replay each in a transaction, the oldest first (POST).
 
-    May be repeated, also after it died on its way: what is settled is gone by then.
+    Idempotent: run it again after an interruption. Letters that were replayed are gone.
     """
     if request.method != "POST":
         count, exact = paging.estimated_count(DeadLetter.objects.all())
@@ -161,7 +161,7 @@ def replay_all(request: HttpRequest) -> HttpResponseBase:
 
 
 def _replay(request: HttpRequest, letter: DeadLetter) -> Result:
-    """As deadletters.replay, with its line on the audit log in the same transaction."""
+    """Replay a letter, with an entry of the audit log in the same transaction."""
     with transaction.atomic():
         result = deadletters.replay(letter)
         if result is not Result.GONE:
@@ -171,7 +171,7 @@ def _replay(request: HttpRequest, letter: DeadLetter) -> Result:
 
 
 class Fact(NamedTuple):
-    """What the page of a letter says of its record."""
+    """A fact about a letter's record, for its page."""
 
     name: str
     text: str
@@ -196,7 +196,7 @@ def _facts(record: Record) -> list[Fact]:
 
 
 def _cart_link(cart_id: UUID) -> str:
-    """To whatever there is of the cart; its row may be gone, or may never have been."""
+    """Return a link to the cart, or to what is known about it if it has no row."""
     return cart_link(cart_id, reverse("admin:find", query={"q": str(cart_id)}))
 
 

@@ -1,4 +1,4 @@
-"""Refusals: "Why does my add not show up?" What was refused, why, to whom; and the newest."""
+"""Refusals, "Why does my add not show up?": counts by code and origin, and the newest."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -18,12 +18,12 @@ MAX_ORIGINS_SHOWN = 100
 
 _NAMES = {NO_ORIGIN: "none: a server or a script", NOT_READ: "not read", OTHERS: "others"}
 
-# A process of another version may have counted codes that are not in it.
+# A process of another version may have counted codes that are missing here.
 _KNOWN_CODES: dict[str, ErrorCode] = {code: code for code in ErrorCode}
 
 
 class Chosen(NamedTuple):
-    """The filter; "" is all."""
+    """The filter. "" means all."""
 
     code: str = ""
     origin: str = ""
@@ -33,7 +33,7 @@ class Chosen(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Of one of the two tables. `address` narrows the page to it, `chosen` says that it is."""
+    """A row of one of the two tables. `address` filters the page by it; `chosen` says if it does."""
 
     key: str
     name: str
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A refusal of the sample, for people."""
+    """A refusal of the sample, as shown."""
 
     refusal: Refusal
     at: datetime
@@ -54,7 +54,7 @@ class Shown(NamedTuple):
 @page("refusals/", name="refusals", title="Refusals", permission="tracker.view_item")
 @require_safe
 def refusals(request: HttpRequest) -> HttpResponseBase:
-    """GET /admin/refusals/?code=&origin=: counts and the sample, of all or of what is chosen."""
+    """Answer GET /admin/refusals/?code=&origin=: counts and the sample, filtered."""
     chosen = Chosen(request.GET.get("code", ""), request.GET.get("origin", ""))
     found = collect()
     return render(
@@ -74,7 +74,7 @@ def refusals(request: HttpRequest) -> HttpResponseBase:
 
 
 def _codes(counts: Iterable[Count], chosen: Chosen) -> list[tuple[Row, ErrorCode | None]]:
-    """Each code with its count, of the chosen origin if there is one."""
+    """Return each code with its count, of the chosen origin if there is one."""
     by_code: dict[str, list[Count]] = {}
     for each in counts:
         if each.code and chosen.origin in ("", each.origin):
@@ -87,7 +87,7 @@ def _codes(counts: Iterable[Count], chosen: Chosen) -> list[tuple[Row, ErrorCode
 
 
 def _origins(counts: Iterable[Count], chosen: Chosen) -> list[Row]:
-    """Each origin with its count, of the chosen code if there is one."""
+    """Return each origin with its count, of the chosen code if there is one."""
     rows = [
         _row(
             each.origin,

@@ -15,7 +15,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def export_of(context: Context, cl: Any) -> dict[str, Any] | None:
-    """How the list is exported as it stands; None if it is not, or this account may not."""
+    """Return how this list is exported, or None if it is not or this account may not."""
     name = name_of(cl.model)
     if name is None or not context["request"].user.has_perm(PERMISSION):
         return None

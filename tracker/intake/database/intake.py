@@ -1,4 +1,4 @@
-"""database:// : the row is committed before the reply."""
+"""database:// : commit the row before the reply."""
 
 import logging
 import time
@@ -19,17 +19,17 @@ from tracker.rows.errors import first_line
 
 log = logging.getLogger(__name__)
 
-# A kept connection that the database has closed meanwhile fails faster than this.
+# A connection that the database has closed fails faster than this.
 STALE_WITHIN_S = 0.5
-# After an add that waited in vain, the next ones are refused at once for this long. They would wait
-# in vain as well, and those behind them, in the queue for a thread, for longer than R32 allows.
+# After an add that timed out, others are refused at once for this long. They would time out, too,
+# and the requests behind them would wait for a thread for longer than R32 allows.
 PAUSE_S = 1
 
 
 class DatabaseIntake:
-    """Writes each add straight into its rows: a 200 survives whatever a commit survives.
+    """Write each add directly into its rows. A 200 survives whatever a commit survives.
 
-    The database orders concurrent adds of one item, by its own clock and its row locks (R22).
+    The database orders concurrent adds of one item by its own clock and its row locks (R22).
     """
 
     blocks = True
@@ -43,7 +43,7 @@ class DatabaseIntake:
         self._paused_until = 0.0
 
     def accept(self, *adds: Add) -> None:
-        """See Intake.accept. For each, one transaction; on PostgreSQL, one round trip."""
+        """See Intake.accept. One transaction for each add; on PostgreSQL one round trip."""
         for add in adds:
             self._accept(add)
 
@@ -80,21 +80,21 @@ class DatabaseIntake:
             raise Unavailable(first_line(error)) from error
 
     def warnings(self) -> list[str]:
-        """See Intake.complaints: what a commit survives is the database's own affair."""
+        """See Intake.warnings. What a commit survives is decided by the database."""
         return []
 
     def source(self) -> None:
-        """See Intake.source: every add is in its row already."""
+        """See Intake.source. Every accepted add is a row already."""
 
     def close(self) -> None:
-        """See Intake.close: nothing is left to do after a commit."""
+        """See Intake.close. Nothing is left to do after a commit."""
 
 
 def _store(add: Add) -> None:
-    # What Django does between requests, and the storefront's short way does not: CONN_MAX_AGE.
+    # CONN_MAX_AGE: Django does this between requests, but the storefront's short cut does not.
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
-    # Django would ask a kept connection for a sign of life first: a round trip on every reply.
+    # Django would check each reused connection first, which costs a round trip for every reply.
     connection.health_check_done = True  # type: ignore[attr-defined]
     connection.ensure_connection()
     with _limit():
@@ -110,7 +110,7 @@ def _limit() -> AbstractContextManager[None]:
 
 
 def _let_go() -> bool:
-    """Drop this thread's connection; the next use makes a new one. Returns whether it could be."""
+    """Drop this thread's connection; the next use opens a new one. Return whether it may."""
     if connection.in_atomic_block:
         return False
     connection.close()
@@ -122,11 +122,11 @@ _writing = Lock()
 
 @contextmanager
 def _in_turn() -> Iterator[None]:
-    """For SQLite: this process's threads write one after the other.
+    """Let the threads of this process write one after the other. Only for SQLite.
 
-    It has one writer at a time, and those that wait ask again after ever longer pauses: under load,
-    one of sixteen asked in vain for all of STORE_TIMEOUT_S. Other processes still wait like that,
-    and what is left of the time after a turn came is all that is waited for them.
+    SQLite has one writer at a time, and waiting writers ask again after ever longer pauses, so that
+    under load one of many waits in vain for all of STORE_TIMEOUT_S. A thread that had to wait for
+    the others waits only the rest of that time for other processes.
     """
     give_up_at = time.monotonic() + settings.STORE_TIMEOUT_S
     if not _writing.acquire(timeout=settings.STORE_TIMEOUT_S):
@@ -140,6 +140,6 @@ def _in_turn() -> Iterator[None]:
 
 
 def _wait_for_others(limit_s: float) -> None:
-    """For so long SQLite waits for locks on this thread's connection (sqlite.org, busy_timeout)."""
+    """Set how long SQLite waits for locks on this connection (sqlite.org, busy_timeout)."""
     if connection.connection is not None:
         connection.connection.execute(f"PRAGMA busy_timeout = {int(limit_s * 1000)}")

@@ -1,4 +1,4 @@
-"""A limit on how long a reply waits for a database that has stopped answering (R32)."""
+"""Limit how long a reply waits for a database that has stopped answering (R32)."""
 
 import os
 import socket
@@ -10,11 +10,11 @@ from functools import cache
 
 
 class Watchdog:
-    """Hangs up on the peers of connections that have kept their users waiting for too long.
+    """Shut down connections that have waited for their database for too long.
 
-    The database's own limits can't do this: they are kept by the very server that does not answer,
-    and a frozen one still acknowledges at the level of TCP. Hanging up makes the read that waits in
-    the driver fail at once, with the driver's ordinary error.
+    The database's own limits are no help: the server that does not answer applies them, and a
+    frozen server still acknowledges TCP packets. The shutdown makes the driver's read fail at once
+    with its ordinary error.
     """
 
     def __init__(self, tick_s: float = 0.1) -> None:
@@ -25,7 +25,7 @@ class Watchdog:
 
     @contextmanager
     def limit(self, fileno: int, seconds: float) -> Iterator[None]:
-        """Within this block, the connection is hung up on after `seconds`."""
+        """Shut the connection down if this block takes longer than `seconds`."""
         with self._lock:
             self._watched[fileno] = time.monotonic() + seconds
         try:
@@ -45,7 +45,7 @@ class Watchdog:
 
 
 def _hang_up(fileno: int) -> None:
-    """Shut the connection down for whoever has it open; the descriptor stays its owner's."""
+    """Shut the connection down. The descriptor stays open; its owner closes it."""
     try:
         with socket.socket(fileno=os.dup(fileno)) as connection:
             connection.shutdown(socket.SHUT_RDWR)
@@ -55,5 +55,5 @@ def _hang_up(fileno: int) -> None:
 
 @cache
 def watchdog() -> Watchdog:
-    """This process's watchdog, started at the first call."""
+    """Return the watchdog of this process. The first call starts it."""
     return Watchdog()

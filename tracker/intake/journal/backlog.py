@@ -1,4 +1,4 @@
-"""What a journal holds, for its limits and for the gauges."""
+"""Measure what a journal holds, for its limits and for the metrics."""
 
 import os
 import time
@@ -8,15 +8,15 @@ from pathlib import Path
 from tracker.intake.contract import Backlog
 from tracker.intake.journal.segments import Segment, sealed, segments
 
-# For one look, which a request may have to wait for. Beyond this, and until the next looks have
-# counted it, the number of records is an estimate: a backlog of gigabytes may wait for a worker.
+# Bytes to count in one measurement, which a request may wait for. What is above this is estimated
+# until later measurements count it: a worker may start with a backlog of gigabytes.
 COUNT_BYTES = 16 << 20
 
 
 class JournalBacklog:
-    """Looks at a journal's segments, from outside of their writers and readers.
+    """The backlog of a journal, measured independently of its writers and readers.
 
-    Every byte is read once, however often one looks.
+    Every byte is read only once.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -24,10 +24,10 @@ class JournalBacklog:
         self._counted: dict[Path, tuple[int, int]] = {}  # Bytes looked at, records in them.
 
     def look(self) -> Backlog:
-        """All that the segments hold, also what has become rows of those that still grow.
+        """Return all that the segments hold, including drained records of growing segments.
 
-        `oldest_age_s` is that of the oldest segment that its writer has left behind. The current
-        ones do not count: with little traffic they are old, and drained all the same.
+        `oldest_age_s` is the age of the oldest segment that its writer has finished. The current
+        segments do not count: with little traffic they are old although they are drained.
 
         Raises OSError.
         """

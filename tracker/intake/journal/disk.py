@@ -13,7 +13,7 @@ _UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOTTY}
 
 
 def file_system(path: Path) -> str:
-    """Return the type of the file system that a path is on, or "" where Linux' table is missing."""
+    """Return the type of the file system of a path, or "" without Linux' table of mounts."""
     if not _MOUNTS.exists():
         return ""
     best, kind = "", ""

@@ -1,4 +1,4 @@
-"""journal:///directory : a line in an append-only file of this process's own, then the reply."""
+"""journal:///directory : append a line to a file of this process before the reply."""
 
 import errno
 import logging
@@ -27,15 +27,15 @@ from tracker.intake.record import dump
 log = logging.getLogger(__name__)
 
 SEGMENT_MAX_AGE_S = 30
-# How long the answer to "is there room?" is believed: looking costs more than an append.
-_ROOM_CHECKED_FOR_S = 0.25
+# How long a check of the capacity is valid: a check costs more than an append.
+_CAPACITY_VALID_S = 0.25
 
 
 class JournalIntake:
-    """Appends each add to a file of this process's own, with one write, before the reply.
+    """Append each add to a file of this process, with one write, before the reply.
 
-    A 200 survives the death of any process. It survives a loss of power, too, with `sync=always`
-    (the reply waits for the disk), but for the last `interval_ms` with `sync=interval`.
+    A 200 survives the death of any process. With `sync=always` it also survives a power cut: the
+    reply waits for the disk. With `sync=interval` all but the last `interval_ms` do.
 
     Raises ImproperlyConfigured if the directory can't be used.
     """
@@ -65,7 +65,7 @@ class JournalIntake:
             raise Unavailable from error
 
     def _open_writer(self) -> "Writer":
-        """This process's writer; a new one, with a segment of its own, after one that failed."""
+        """Return the writer of this process, after a failure a new one with a new segment."""
         if self._writer is not None and self._writer.failed:
             self._writer.close()
             self._writer = None
@@ -84,7 +84,7 @@ class JournalIntake:
             raise Unavailable(str(error)) from error
 
     def warnings(self) -> list[str]:
-        """See Intake.complaints."""
+        """See Intake.warnings."""
         directory = self.directory.resolve()
         kind = file_system(directory)
         if kind in REMOTE:
@@ -99,14 +99,14 @@ class JournalIntake:
         return JournalReader(self.directory)
 
     def close(self) -> None:
-        """See Intake.close. Leaves the current segment to the drain, and the slot to others."""
+        """See Intake.close. Leave the current segment to the drain, and the slot to others."""
         with self._lock:
             if self._writer is not None:
                 self._writer.close()
             self._writer = None
 
     def _forget_writer(self) -> None:
-        """A child process must not append to its parent's file: it gets a slot of its own."""
+        """Let a forked child take its own slot: it must not append to its parent's file."""
         if self._writer is not None:
             self._writer.forget()
         self._writer = None
@@ -114,17 +114,17 @@ class JournalIntake:
 
 
 def _write(file: int, lines: bytes) -> None:
-    """One write, all of it. Raises OSError for a part of it: the disk is full, most likely."""
+    """Write all lines with one write. Raises OSError if only a part was written: disk full."""
     written = os.write(file, lines)
     if written < len(lines):
         raise OSError(errno.ENOSPC, f"only {written} of {len(lines)} bytes could be written")
 
 
 class Writer:
-    """This process's end of the journal: its slot, its current segment, what is not synced yet.
+    """The writing side of a journal in one process: its slot, its segment, what is not synced.
 
-    Once `failed`, no record that was not synced before ever counts as synced, and none may follow:
-    the kernel may have dropped the pages, and asking again would wrongly succeed (fsync(2)).
+    Once `failed`, records that were not synced never count as synced, and none may follow: the
+    kernel may have dropped the pages, and a second sync would wrongly succeed (fsync(2)).
     """
 
     def __init__(self, directory: Path, options: Options) -> None:
@@ -135,9 +135,9 @@ class Writer:
         self._clock = VersionClock(directory)
         self.failed = False
         self._file: int | None = None
-        self._size = 0  # Up to here, the segment holds whole records.
-        self._began = 0  # Its first record's version.
-        self._room_until = 0.0
+        self._size = 0  # The segment holds whole records up to here.
+        self._began = 0  # The version of its first record.
+        self._capacity_until = 0.0
         self._appended = 0
         self._synced = 0
         self._sync_lock = threading.Lock()
@@ -146,10 +146,9 @@ class Writer:
             threading.Thread(target=self._sync_often, name="journal-sync", daemon=True).start()
 
     def append(self, adds: Sequence[Add]) -> int:
-        """Write records, all or none; returns the last one's number, for `sync`.
+        """Write records, all or none. Return the last one's number, for `sync`.
 
-        Raises OSError if they could not be written; then the file is as it was before. One caller
-        at a time.
+        Raises OSError if they could not be written; then the file is as before. Not thread-safe.
         """
         first = self._clock.next()
         self._require_capacity(first)
@@ -171,15 +170,15 @@ class Writer:
     def sync(self, number: int) -> None:
         """Return when that record is on the disk.
 
-        Those who come while one is waiting for the disk are served together by the next: one
-        fdatasync for all of them. Raises OSError if the disk refused, then or before.
+        Callers that arrive while one waits for the disk share the next sync. Raises OSError if the
+        disk refused, now or before.
         """
         with self._sync_lock:
             if self._synced < number:
                 self._sync_all()
 
     def _sync_all(self) -> None:
-        """See sync. To be called with the lock held."""
+        """Sync all that was appended. Call it with the lock held."""
         if self.failed or self._file is None:
             raise OSError(errno.EIO, "the segment could not be synced before")
         appended = self._appended
@@ -193,25 +192,25 @@ class Writer:
         self._synced = appended
 
     def close(self) -> None:
-        """Leave the segment, all of it on the disk, to the drain; and the slot to others."""
+        """Sync the segment and leave it to the drain, and the slot to others."""
         self._ended.set()
-        with self._sync_lock, suppress(OSError):  # Whoever waits for the disk is told in `sync`.
+        with self._sync_lock, suppress(OSError):  # Callers that wait get the error in `sync`.
             self._leave_segment()
         self._clock.close()
 
     def forget(self) -> None:
-        """In a forked child: drop what is the parent's. Its locks may be held by nobody here."""
+        """Drop what belongs to the parent, in a forked child. No lock: nobody would free it."""
         if self._file is not None:
             os.close(self._file)
         self._clock.close()
 
     def _is_full(self, version: int) -> bool:
-        """By size, or by age: only a segment that is left behind can be deleted once drained."""
+        """Return whether the segment is too large or too old. Only a finished one is deleted."""
         too_old = version - self._began > SEGMENT_MAX_AGE_S * 1_000_000_000
         return too_old or self._size >= self._options.segment_mb << 20
 
     def _rotate(self, version: int) -> int:
-        """Leave the current segment behind, whole and on the disk; begin the next."""
+        """Finish the current segment, whole and on the disk, and begin the next."""
         with self._sync_lock:
             self._leave_segment()
             path = segment_path(self._directory, version, self._clock.slot)
@@ -219,7 +218,7 @@ class Writer:
             return self._file
 
     def _leave_segment(self) -> None:
-        """Sync and close the current segment, if there is one. To be called with the lock held."""
+        """Sync and close the current segment, if there is one. Call it with the lock held."""
         if self._file is None:
             return
         try:
@@ -229,9 +228,9 @@ class Writer:
             self._file, self._size = None, 0
 
     def _repair(self, file: int) -> None:
-        """Take a half-written record off again; if even that fails, nothing may follow it.
+        """Remove a half-written record. If that fails, too, nothing may follow it.
 
-        The drain passes over a half record at a segment's end.
+        The drain ignores a half record at the end of a segment.
         """
         try:
             os.ftruncate(file, self._size)
@@ -239,12 +238,12 @@ class Writer:
             self.failed = True
 
     def _require_capacity(self, version: int) -> None:
-        """Raises OSError when there is none; then the current segment is left, too.
+        """Check the capacity. Raises OSError if none is left, and finishes the current segment.
 
-        Otherwise it would never be deleted once drained, and never make the room that is missing.
+        Otherwise the segment could never be deleted once drained, and would never free its space.
         """
         now = time.monotonic()
-        if now < self._room_until:
+        if now < self._capacity_until:
             return
         try:
             require_capacity(self._backlog, self._directory, self._options)
@@ -252,7 +251,7 @@ class Writer:
             if self._size:
                 self._rotate(version)
             raise
-        self._room_until = now + _ROOM_CHECKED_FOR_S
+        self._capacity_until = now + _CAPACITY_VALID_S
 
     def _sync_often(self) -> None:
         while not self.failed and not self._ended.wait(self._options.interval_ms / 1000):
@@ -263,7 +262,7 @@ class Writer:
 
 
 def require_capacity(backlog: JournalBacklog, directory: Path, options: Options) -> None:
-    """Raises OSError when the backlog or the disk is at its limit."""
+    """Check the limits of the backlog and of the disk. Raises OSError if one is reached."""
     if shutil.disk_usage(directory).free < options.min_free_mb << 20:
         raise OSError(f"less than {options.min_free_mb} MB are free for the journal")
     held = backlog.look()

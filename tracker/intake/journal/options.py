@@ -7,7 +7,7 @@ from tracker.intake.options import UrlOptions, option, positive
 
 @dataclass(frozen=True)
 class Options(UrlOptions):
-    """How a journal is synced, and its limits; the README's table says what each is for."""
+    """How a journal is synced, and its limits (docs/settings.md)."""
 
     sync: str = option("interval", r"interval|always", "interval or always")
     interval_ms: int = positive(100)

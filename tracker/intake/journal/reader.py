@@ -1,4 +1,4 @@
-"""The drain's end of the journal: reads the segments, deletes what has become rows."""
+"""The reading side of the journal: read segments, and delete those that have become rows."""
 
 import logging
 import os
@@ -14,10 +14,10 @@ from tracker.intake.record import CorruptRecordError, load
 
 log = logging.getLogger(__name__)
 
-# Per batch: about what its records are. Of what a batch has no room for, nothing is kept.
+# Per batch, about as large as its records. What exceeds a batch is not kept in memory.
 READ_BYTES = 1 << 18
 _PEEK_BYTES = 4096  # To see whether anything follows.
-# Per batch: each is an open file, and an outage with little traffic leaves thousands of small ones.
+# Per batch. Each is an open file, and an outage with little traffic leaves thousands of small ones.
 MAX_SEGMENTS = 50
 
 
@@ -33,7 +33,7 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Position:
-    """How far one segment is read when a batch is acknowledged, and whether that is its end."""
+    """How far a batch has read one segment, and whether that is the segment's end."""
 
     segment: Claimed
     offset: int
@@ -42,11 +42,11 @@ class Position:
 
 
 class JournalReader:
-    """Reads records in the order of their segments; see tracker.intake.Source.
+    """Read records in the order of their segments (see contract.Source).
 
     Any number of processes may read one journal: each segment is claimed by one of them at a time.
-    A reader that dies loses nothing: its segments are read again from their beginnings by another,
-    and merging a record twice changes nothing.
+    If a reader dies, another one reads its segments again from the beginning, and merging a record
+    twice changes nothing.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -54,7 +54,7 @@ class JournalReader:
         self._claimed: dict[Path, Claimed] = {}
 
     def read(self, max_records: int) -> Batch | None:
-        """The next records that are not acknowledged yet, or None if there are none now."""
+        """Return the next records that are not acknowledged, or None if there are none now."""
         found = segments(self._directory)
         finished = sealed(self._directory, found)  # Before their ends are looked for.
         records: list[Record] = []
@@ -67,7 +67,7 @@ class JournalReader:
             segment = self._claim(each.path)
             if segment is None:
                 continue
-            # One line at least of every segment: a busy writer's must not keep the others waiting.
+            # At least one line of every segment: a busy writer must not delay the others.
             lines = complete_lines(segment.file, segment.offset, max(room_bytes, _PEEK_BYTES))
             lines = lines[: max_records - len(records)]
             position = self._read(segment, lines, records, each.path in finished)
@@ -78,9 +78,9 @@ class JournalReader:
         return Batch(records, more, positions) if positions else None
 
     def acknowledge(self, batch: Batch) -> None:
-        """Forget what has become rows: advance, and delete the segments that are done with.
+        """Forget a batch: advance, and delete the segments that are finished.
 
-        Called after the commit, never before it. Idempotent.
+        Call it after the commit, never before. Idempotent.
         """
         for position in batch.token:
             segment = position.segment
@@ -95,7 +95,7 @@ class JournalReader:
         return JournalBacklog(self._directory).look()
 
     def is_empty(self) -> bool:
-        """See Source.is_empty. What another process has claimed is that one's, until it ends."""
+        """See Source.is_empty. What another process has claimed belongs to it until it ends."""
         return True
 
     def close(self) -> None:
@@ -114,7 +114,7 @@ class JournalReader:
     def _read(
         self, segment: Claimed, lines: list[bytes], records: list[Record], is_sealed: bool
     ) -> Position | None:
-        """Add what these lines hold; returns None if there is nothing new to acknowledge."""
+        """Add the records of these lines. Return None if there is nothing new to acknowledge."""
         offset, corrupt = segment.offset, 0
         for line in lines:
             offset += len(line)
@@ -130,7 +130,7 @@ class JournalReader:
         return Position(segment, offset, corrupt, at_end)
 
     def _finish(self, segment: Claimed) -> None:
-        """Delete a segment that is all rows now; one with corrupt records is set aside instead."""
+        """Delete a segment whose records are rows, or set it aside if some are corrupt."""
         if segment.corrupt:
             aside = segment.path.with_suffix(CORRUPT_SUFFIX)
             log.error("%s corrupt records: the segment is kept as %s", segment.corrupt, aside)

@@ -1,4 +1,4 @@
-"""The journal's files: one writer each, records as lines, oldest first by their names."""
+"""The segments of a journal: one writer each, records as lines, in the order of their names."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ CORRUPT_SUFFIX = ".corrupt"
 
 @dataclass(frozen=True, order=True)
 class Segment:
-    """One file, named after its first record's version and its writer's slot."""
+    """One file, named after the version of its first record and the slot of its writer."""
 
     version: int
     slot: int
@@ -25,7 +25,7 @@ def segment_path(directory: Path, version: int, slot: int) -> Path:
 
 
 def segments(directory: Path) -> list[Segment]:
-    """All segments, oldest first. Other files are not looked at."""
+    """Return all segments, oldest first. Other files are ignored."""
     found = []
     for path in directory.glob(f"*{SUFFIX}"):
         version, _, slot = path.stem.partition("-")
@@ -35,7 +35,7 @@ def segments(directory: Path) -> list[Segment]:
 
 
 def sealed(directory: Path, among: list[Segment]) -> set[Path]:
-    """Those that nobody writes to any more: their writer has ended, or has a newer one."""
+    """Return the segments that are finished: their writer has ended, or has a newer one."""
     newest = {each.slot: each.path for each in among}
     running = taken_slots(directory)
     return {
@@ -44,9 +44,10 @@ def sealed(directory: Path, among: list[Segment]) -> set[Path]:
 
 
 def claim(path: Path) -> int | None:
-    """Open a segment for reading, for us alone; None if another drain has it, or it is gone.
+    """Open a segment for reading by this process alone.
 
-    The claim ends with the process, or with the file's closing.
+    Return None if another drain has it, or it is deleted. The claim ends with the process, or when
+    the file is closed.
     """
     try:
         file = os.open(path, os.O_RDONLY)
@@ -64,9 +65,9 @@ def claim(path: Path) -> int | None:
 
 
 def complete_lines(file: int, offset: int, max_bytes: int) -> list[bytes]:
-    """The whole lines from an offset on, at least one if there is any, about `max_bytes` in all.
+    """Return the whole lines from an offset on: about `max_bytes`, at least one if there is any.
 
-    What follows the last newline is left: it is still being written, or was torn by a death.
+    What follows the last newline is ignored: it is still being written, or its writer died.
     """
     while True:
         data = os.pread(file, max_bytes, offset)
@@ -77,7 +78,7 @@ def complete_lines(file: int, offset: int, max_bytes: int) -> list[bytes]:
 
 
 def create(path: Path) -> int:
-    """A new segment to append to. Its name is as durable as what will be in it (fsync(2))."""
+    """Create a segment to append to. Its name is durable, too (fsync(2))."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
     try:
         _sync_directory(path.parent)

@@ -1,4 +1,4 @@
-"""Versions: acceptance times that always increase on one machine, whatever its clock does (R22)."""
+"""Versions: acceptance times that always increase on one machine, whatever its clock does."""
 
 import errno
 import fcntl
@@ -27,7 +27,7 @@ class VersionClock:
     keeps its last one in its own cell of a file that all of them have mapped. The file survives the
     death of any process; the kernel writes it to the disk later.
 
-    A writer owns its slot through a lock (flock(2)) on the slot's file, which ends with the process.
+    A writer owns its slot by a lock (flock(2)) on the slot's file, which ends with the process.
 
     Raises SlotsTakenError, and OSError if the directory can't be written.
     """
@@ -85,7 +85,7 @@ def _take_slot(directory: Path) -> tuple[int, int]:
 
 
 def _is_taken(path: Path) -> bool:
-    """Try a shared lock. A writer that starts at this moment takes the next slot, no harm done."""
+    """Try a shared lock. A writer that starts at this moment takes the next slot: no harm."""
     file = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -97,10 +97,9 @@ def _is_taken(path: Path) -> bool:
 
 
 def _map_versions(directory: Path) -> mmap.mmap:
-    """Map the file of all writers' last versions. Make it first, with all its bytes on the disk.
+    """Map the file of all writers' last versions, and create it first, without holes.
 
-    It must not have holes: on a full disk, a write to one through the map would kill the process
-    (SIGBUS).
+    On a full disk, a write to a hole through the map would kill the process (SIGBUS).
     """
     file = os.open(directory / "versions", os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""valkey://host:port/db : an entry in a stream of a Valkey or Redis server, then the reply."""
+"""valkey://host:port/db : append an entry to a stream on Valkey or Redis before the reply."""
 
 import logging
 import os
@@ -32,28 +32,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Parts of STORE_TIMEOUT_S: for how long the server itself waits for its disk or its replicas, and
-# up to when a failure leaves the time for a second attempt.
+# Shares of STORE_TIMEOUT_S: how long the server waits for its disk or its replicas, and until when
+# a failure leaves time for a second try.
 _COPIES, _QUICKLY = 0.65, 0.15
-# After an add that waited in vain, the next ones are refused at once for this long. They would wait
-# in vain as well, and those behind them, in the queue for a thread, for longer than R32 allows.
+# After an add that timed out, others are refused at once for this long. They would time out, too,
+# and the requests behind them would wait for a thread for longer than R32 allows.
 PAUSE_S = 1
-# How long the answer to "is there room?" is believed: looking costs a round trip.
-_ROOM_CHECKED_FOR_S = 0.25
+# How long a check of the capacity is valid: a check costs a round trip.
+_CAPACITY_VALID_S = 0.25
 
 
 Entry = tuple[str, Add]  # With its stream's name.
 
 
 class NotKeptError(Exception):
-    """The server is well, and yet no 200 may be sent."""
+    """The server works, but did not keep the entry as `ack` demands."""
 
 
 class StreamIntake:
-    """Adds one entry to the cart's stream before the reply.
+    """Add one entry to the cart's stream before the reply.
 
-    A 200 survives what the server's own settings promise; with `ack=waitaof` the entry is on the
-    server's disk before the reply, with `ack=wait:N` it has reached N replicas.
+    A 200 survives what the server's own settings promise. With `ack=waitaof` the entry is on the
+    server's disk before the reply, with `ack=wait:N` on N replicas.
 
     Raises ImproperlyConfigured if the URL is wrong.
     """
@@ -73,9 +73,9 @@ class StreamIntake:
         self._paused_until = 0.0
 
     def open(self) -> None:
-        """Connect, and look whether the server is fit. `accept` does it if nobody else did.
+        """Connect and check the server. `accept` calls this if nobody else did.
 
-        Raises ImproperlyConfigured if it may evict what was accepted, Unavailable if it is away.
+        Raises ImproperlyConfigured if the server may evict records, Unavailable if it is away.
         """
         try:
             self._opened()
@@ -83,7 +83,7 @@ class StreamIntake:
             raise Unavailable(first_line(error)) from error
 
     def accept(self, *adds: Add) -> None:
-        """See Intake.accept. One round trip; in a cluster, one to each of its nodes."""
+        """See Intake.accept. One round trip; in a cluster one to each node."""
         begin = time.monotonic()
         if begin < self._paused_until:
             raise Unavailable
@@ -104,7 +104,7 @@ class StreamIntake:
             raise Unavailable(first_line(error)) from error
 
     def warnings(self) -> list[str]:
-        """See Intake.complaints."""
+        """See Intake.warnings."""
         try:
             nodes = {self._opened().node(stream) for stream in self.streams}
             kept = all(keeps_a_log(node) for node in nodes)
@@ -125,9 +125,9 @@ class StreamIntake:
         self._server = None
 
     def _opened(self) -> Server:
-        """Threads that come at once may each open one: the last stays, the others end unused.
+        """Return the server of this process. A forked child opens its own.
 
-        A forked child opens its own: its parent's connections and locks are not for it.
+        Threads that call at the same time may each open one. The last one stays.
         """
         if self._server is not None and self._opened_by == os.getpid():
             return self._server
@@ -143,10 +143,10 @@ class StreamIntake:
         return server
 
     def _append_at_last(self, adds: Sequence[Add], *, until: float) -> None:
-        """Try again, once, if the server has been restarted or replaced since the last time.
+        """Append, and try once more if the server was restarted or replaced meanwhile.
 
-        That some may have been stored already does no harm. Not `retry`: that pauses, and this
-        reply has no time to wait (R32).
+        If some entries were stored already, that does no harm. Not `retry`, because that pauses,
+        and this reply can't wait (R32).
         """
         server = self._opened()
         try:
@@ -160,7 +160,7 @@ class StreamIntake:
             self._append(server, adds)
 
     def _append(self, server: Server, adds: Sequence[Add]) -> None:
-        """Raises ERRORS or NotKeptError."""
+        """Append adds to their streams. Raises ERRORS or NotKeptError."""
         by_node: dict[Node, list[Entry]] = {}
         for add in adds:
             stream = self.streams[place_of(add.cart_id, len(self.streams))]
@@ -169,10 +169,10 @@ class StreamIntake:
             self._append_to(node, entries)
 
     def _append_to(self, node: Node, entries: list[Entry]) -> None:
-        """Raises ERRORS or NotKeptError.
+        """Append adds to the streams of one server. Raises ERRORS or NotKeptError.
 
-        The replies are looked at here, because the errors that the client itself raises from a
-        pipeline quote the command, and no cart id may come into the log.
+        The replies are checked here, because the client's own errors for a pipeline quote the
+        command, and no cart id may get into the log.
         """
         pipeline: Any = node.pipeline(transaction=False)
         ids = [self._next_ids.pop(stream, "*") for stream, _ in entries]
@@ -203,7 +203,7 @@ class StreamIntake:
 
     def _require_capacity(self, server: Server) -> None:
         now = time.monotonic()
-        if now - self._counted_at >= _ROOM_CHECKED_FOR_S:
+        if now - self._counted_at >= _CAPACITY_VALID_S:
             self._counted_at = now  # First, so that other threads do not count as well.
             self._held = backlog_of(server, self.streams)
         if self._held.records >= self.options.max_records:
@@ -213,7 +213,7 @@ class StreamIntake:
 
 
 def _waiting(ack: str) -> tuple[tuple[str | int, ...], int]:
-    """The command that makes the server wait, and the count that it has to come to."""
+    """Return the command that makes the server wait, and the count that it must reply."""
     timeout_ms = int(_COPIES * settings.STORE_TIMEOUT_S * 1000)
     if ack == "none":
         return (), 0

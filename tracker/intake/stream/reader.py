@@ -1,4 +1,4 @@
-"""The drain's end of the streams: a consumer group, and what a dead consumer has left."""
+"""The reading side of the streams: a consumer group, and what dead consumers have left."""
 
 import logging
 import os
@@ -44,18 +44,18 @@ Entry = tuple[str, bytes, dict[bytes, bytes]]
 
 
 class StreamReader:
-    """Reads the entries of all streams as one consumer of their group; see tracker.intake.Source.
+    """Read the entries of all streams as one consumer of their group (see contract.Source).
 
-    Any number of processes may read at once: the server gives each new entry to one of them. What
-    one has read and not acknowledged for `claim_ms` is taken over by another, be the first dead or
-    only slow: merging a record twice changes nothing. All methods but `close` raise Unavailable
-    while the server can't be used; the next call tries again.
+    Any number of processes may read at once: the server gives each new entry to one of them. After
+    `claim_ms` another process takes over entries that were read and not acknowledged, even if the
+    first reader is only slow: merging a record twice changes nothing. All methods except `close`
+    raise Unavailable while the server can't be used; the next call tries again.
     """
 
     def __init__(self, address: Address, options: Options) -> None:
         self._address, self._options = address, options
         self._streams = deque(stream_names(options.streams))
-        # Never one that was used before: what it left would look like this process's own.
+        # Never a name that was used before: its pending entries would look like ours.
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
         self._server: Server | None = None
         self._acknowledged: dict[str, list[bytes]] = {}  # Merged, but maybe not forgotten yet.
@@ -64,7 +64,7 @@ class StreamReader:
         self._has_read = False
 
     def read(self, max_records: int) -> Batch | None:
-        """What others have left, then new entries. None if there is neither now."""
+        """Return what other consumers have left, then new entries, or None if there is neither."""
         entries: list[Entry] = []  # What was read before a failure counts.
         try:
             with self._reaching() as server:
@@ -84,13 +84,13 @@ class StreamReader:
             try:
                 records.append(record_of(entry_id, fields))
             except MalformedEntryError as error:
-                if not self._bury(stream, entry_id, fields, error):
+                if not self._keep_malformed(stream, entry_id, fields, error):
                     continue
             ids.setdefault(stream, []).append(entry_id)
         return Batch(records, more, ids)
 
     def acknowledge(self, batch: Batch) -> None:
-        """Forget a batch; if the server is away, at the next call of this or of `read`."""
+        """Forget a batch. If the server is away, the next call of this or of `read` does it."""
         for stream, ids in batch.token.items():
             self._acknowledged.setdefault(stream, []).extend(ids)
         with self._reaching() as server:
@@ -101,12 +101,12 @@ class StreamReader:
             return backlog_of(server, self._streams)
 
     def is_empty(self) -> bool:
-        """See Source.is_empty. What a dead drain has read is waited for until it can be claimed."""
+        """See Source.is_empty. Entries that a dead drain has read count until they are claimed."""
         with self._reaching() as server:
             return count_records(server, self._streams) == 0
 
     def close(self) -> None:
-        """Take this consumer out of the groups, unless others have to take over what it read."""
+        """Remove this consumer from the groups, unless others must take over what it has read."""
         if self._server is None:
             return
         try:
@@ -132,7 +132,7 @@ class StreamReader:
         try:
             make_groups(server, self._streams)
         except FullServer:
-            # Only draining makes room again. If a group is missing, reading will tell.
+            # Only draining frees memory. If a group is missing, reading notices it.
             log.warning("the server's memory is full")
         except ERRORS:
             server.close()
@@ -146,27 +146,27 @@ class StreamReader:
         except ERRORS as error:
             log.warning("the streams can't be reached: %s", first_line(error))
 
-    def _read_new(self, server: Server, room: int) -> Iterator[Entry]:
-        """Entries that nobody has read: an equal share of each stream, more of those that have it.
+    def _read_new(self, server: Server, limit: int) -> Iterator[Entry]:
+        """Read new entries: an equal share of each stream, and more from those that have more.
 
-        So one long stream does not keep the others waiting, nor short ones make small batches.
+        So a long stream does not delay the others, and short streams do not make small batches.
         """
         self._streams.rotate(-1)
         streams = list(self._streams)
-        while streams and room > 0:
-            share, asked = max(1, room // len(streams)), streams[:room]
-            streams = streams[room:]
+        while streams and limit > 0:
+            share, asked = max(1, limit // len(streams)), streams[:limit]
+            streams = streams[limit:]
             for stream, entries in self._ask_for_new(server, asked, share):
                 if entries is None or len(entries) >= share:
                     streams.append(stream)
                 for entry_id, fields in entries or ():
-                    room -= 1
+                    limit -= 1
                     yield stream, entry_id, fields
 
     def _ask_for_new(
         self, server: Server, streams: list[str], count: int
     ) -> Iterator[tuple[str, list[Any] | None]]:
-        """The new entries of each stream; None if it is worth asking again."""
+        """Return the new entries of each stream, or None if asking again may help."""
 
         def read(pipeline: Any, stream: str) -> None:
             pipeline.xreadgroup(GROUP, self._consumer, {stream: ">"}, count=count)
@@ -177,25 +177,25 @@ class StreamReader:
             else:
                 yield stream, reply[0][1] if reply else []
 
-    def _claim(self, server: Server, room: int) -> Iterator[Entry]:
-        """Entries that their readers have not acknowledged for `claim_ms`, up to `room`."""
+    def _claim(self, server: Server, limit: int) -> Iterator[Entry]:
+        """Claim up to `limit` entries that their readers have not acknowledged for `claim_ms`."""
         now = time.monotonic()
         if not self._claims and now >= self._claim_at:
             self._claims.extend((stream, b"0-0") for stream in self._streams)
             self._claim_at = now + self._options.claim_ms / 2000
-        while self._claims and room > 0:
+        while self._claims and limit > 0:
             stream, cursor = self._claims.popleft()
-            cursor, entries = self._claim_from(server, stream, cursor, min(room, _CLAIM_RECORDS))
+            cursor, entries = self._claim_from(server, stream, cursor, min(limit, _CLAIM_RECORDS))
             if cursor != b"0-0":
                 self._claims.appendleft((stream, cursor))
             for entry_id, fields in entries:
-                room -= 1
+                limit -= 1
                 yield stream, entry_id, fields
 
     def _claim_from(
         self, server: Server, stream: str, cursor: bytes, count: int
     ) -> tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]:
-        """One step through a group's pending entries: where to go on, and what was taken over."""
+        """Claim from one group. Return where to continue, and the claimed entries."""
 
         def claim(pipeline: Any, name: str) -> None:
             claim_ms = self._options.claim_ms
@@ -204,7 +204,7 @@ class StreamReader:
         [(_, reply)] = server.ask([stream], claim)
         if self._repaired(server, stream, reply):
             return b"0-0", []
-        # Redis 6 shows a deleted entry as a nil among the others, later ones list its id.
+        # Redis 6 returns nil for a deleted entry; later versions list its id.
         entries = [(entry_id, fields) for entry_id, fields in reply[1] if fields is not None]
         deleted = len(reply[1]) - len(entries) + len(reply[2] if len(reply) > 2 else ())
         if deleted:
@@ -213,9 +213,9 @@ class StreamReader:
         return reply[0], entries
 
     def _repaired(self, server: Server, stream: str, reply: Any) -> bool:
-        """Whether the group was lost, and is there again. Raises ERRORS for any other failure.
+        """Create a lost group again. Return whether it was lost; raise ERRORS for other failures.
 
-        It reads the stream from the beginning: what had been read is merged again, to no effect.
+        The new group reads the stream from the beginning. Merging records again changes nothing.
         """
         if not str(reply).startswith("NOGROUP"):
             raise_if_failed(reply)
@@ -226,7 +226,7 @@ class StreamReader:
         return True
 
     def _forget(self, server: Server) -> None:
-        """Acknowledge and delete, both or neither, what has become rows. Raises ERRORS."""
+        """Acknowledge and delete entries that are rows, both or neither. Raises ERRORS."""
         while self._acknowledged:
             stream, ids = next(iter(self._acknowledged.items()))
             if ids:
@@ -236,7 +236,7 @@ class StreamReader:
                 pipeline.execute()
             del self._acknowledged[stream]
 
-    def _bury(
+    def _keep_malformed(
         self, stream: str, entry_id: bytes, fields: dict[bytes, bytes], reason: MalformedEntryError
     ) -> bool:
         """Keep a malformed entry as a dead letter. If the database is away, it is claimed again."""

@@ -1,4 +1,4 @@
-"""The Valkey or Redis server, Sentinel's or a cluster's, that holds the streams."""
+"""The server that holds the streams: one Valkey or Redis, behind Sentinels, or a cluster."""
 
 import logging
 import time
@@ -21,22 +21,22 @@ from tracker.intake.stream.url import Address, Options
 
 log = logging.getLogger(__name__)
 
-# All that a server, or the way to it, can do to us.
+# All errors of the server and of the connection to it.
 ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
-# What a restart, a fail-over or a moved slot causes: looking for the server again may help.
+# Errors of a restart, a fail-over or a moved slot: looking for the server again may help.
 STALE = (exceptions.ConnectionError, exceptions.ReadOnlyError, exceptions.AskError)
 Node = Redis  # One server's client.
 FullServer = exceptions.OutOfMemoryError
 
-# Parts of STORE_TIMEOUT_S. A host's name may have two addresses to try.
+# Shares of STORE_TIMEOUT_S. A host's name may have two addresses to try.
 CONNECT, ANSWER = 0.4, 0.8
 
 
 class Server:
-    """Knows which server has which stream. Thread-safe; one connection for each thread at work.
+    """A client that knows which server has which stream. Thread-safe: one connection per thread.
 
-    Whatever fails raises one of ERRORS; nothing is tried twice here. A cluster is asked for its map
-    by the constructor already, a single server at the first command.
+    Every failure raises one of ERRORS; nothing is tried twice here. The constructor asks a cluster
+    for its map; a single server is first asked by the first command.
     """
 
     def __init__(self, address: Address, options: Options) -> None:
@@ -52,7 +52,7 @@ class Server:
             self._client = Redis(host, port, **_one_server(address, options))
 
     def node(self, stream: str) -> Redis:
-        """The client of the server that has this stream."""
+        """Return the client of the server that has this stream."""
         client: Any = self._client  # `renew` may replace it meanwhile.
         found: Redis = client
         if self._is_cluster:
@@ -62,10 +62,9 @@ class Server:
     def ask(
         self, streams: Iterable[str], command: Callable[[Any, str], object]
     ) -> Iterator[tuple[str, Any]]:
-        """One command for each stream, one round trip for each server.
+        """Send one command for each stream, with one round trip for each server.
 
-        `command` puts it into the pipeline that it is given. Yields (stream, reply); a reply may be
-        the error that the server gave.
+        `command` adds it to a pipeline. Yields (stream, reply); a reply may be the server's error.
         """
         by_node: dict[Redis, list[str]] = {}
         for stream in streams:
@@ -77,7 +76,7 @@ class Server:
             yield from zip(names, pipeline.execute(raise_on_error=False), strict=True)
 
     def renew(self) -> None:
-        """Forget what may be out of date: the cluster's map, or connections to a former primary."""
+        """Forget what may be outdated: the cluster's map, or connections to a former primary."""
         if self._is_cluster:
             self._client = self._cluster()  # redis-py has no public way to read its map anew.
         else:
@@ -107,8 +106,8 @@ def _limits(part: float = 1) -> dict[str, Any]:
 
 
 def _behind_sentinels(address: Address, options: Options) -> Redis:
-    """A client of whichever server the Sentinels call the primary, each time it connects."""
-    # One that does not answer must leave the time to ask the next.
+    """Make a client that asks the Sentinels for the primary each time it connects."""
+    # A Sentinel that does not answer must leave time to ask the next.
     asking = _limits(0.25) | {"protocol": 2, "retry": Retry(NoBackoff(), 0)}
     sentinels: Any = Sentinel(address.hosts, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
     client: Redis = sentinels.master_for(options.sentinel, **_one_server(address, options))
@@ -129,7 +128,7 @@ def raise_if_failed(*replies: Any) -> None:
 
 
 def make_groups(server: Server, streams: Iterable[str]) -> None:
-    """Have a consumer group at each stream that reads it from its beginning. Idempotent.
+    """Make a consumer group at each stream that reads it from the beginning. Idempotent.
 
     Raises ERRORS.
     """
@@ -143,14 +142,14 @@ def make_groups(server: Server, streams: Iterable[str]) -> None:
 
 
 def count_records(server: Server, streams: Iterable[str]) -> int:
-    """How many entries wait in these streams. Raises ERRORS."""
+    """Count the entries in these streams. Raises ERRORS."""
     lengths = [reply for _, reply in server.ask(streams, lambda pipe, name: pipe.xlen(name))]
     raise_if_failed(*lengths)
     return sum(lengths)
 
 
 def backlog_of(server: Server, streams: Sequence[str]) -> Backlog:
-    """What these streams hold. Raises ERRORS."""
+    """Measure the backlog of these streams. Raises ERRORS."""
     records = count_records(server, streams)
     found = [
         reply for _, reply in server.ask(streams, lambda pipe, name: pipe.xrange(name, count=1))
@@ -162,9 +161,9 @@ def backlog_of(server: Server, streams: Sequence[str]) -> Backlog:
 
 
 def leave_groups(server: Server, streams: Iterable[str], consumer: str) -> None:
-    """Take a consumer out of the groups of which it has nothing to acknowledge. Raises ERRORS.
+    """Remove a consumer from the groups in which it has nothing pending. Raises ERRORS.
 
-    Where it has, it stays: without it, nobody could take over what it has read.
+    In the others it stays, because otherwise nobody could take over its entries.
     """
 
     def pending(pipeline: Any, stream: str) -> None:
@@ -178,9 +177,10 @@ def leave_groups(server: Server, streams: Iterable[str], consumer: str) -> None:
 
 
 def refuse_eviction(client: Redis) -> None:
-    """Raises ImproperlyConfigured if the server may throw away what nobody has read; else ERRORS.
+    """Check that the server never evicts keys.
 
-    INFO says it, too, and providers forbid it less often than CONFIG.
+    Raises ImproperlyConfigured if it may, ERRORS if it can't be asked. INFO has the setting, too,
+    and providers forbid it less often than CONFIG.
     """
     try:
         policy = client.info("memory").get("maxmemory_policy", "unknown")
@@ -197,5 +197,5 @@ def refuse_eviction(client: Redis) -> None:
 
 
 def keeps_a_log(client: Redis) -> bool:
-    """Whether the server writes what it accepts to an append-only file. Raises ERRORS."""
+    """Return whether the server writes an append-only file. Raises ERRORS."""
     return bool(client.info("persistence").get("aof_enabled"))

@@ -1,4 +1,4 @@
-"""What stands in the URL of a stream intake: whom to talk to, and how."""
+"""Parse the URL of a stream intake: the server's address and the options."""
 
 import re
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _PORT, _SENTINEL_PORT = 6379, 26379
 class Options(UrlOptions):
     """The options of a stream's URL.
 
-    Drain the streams before `streams` is lowered: those that are no longer counted are not read.
+    Drain the streams before you lower `streams`: the streams that are left out are not read.
     """
 
     streams: int = option(16, r"[1-9]\d{0,3}", "a whole number from 1 to 9999")
@@ -28,14 +28,14 @@ class Options(UrlOptions):
     ca_file: str = option("", r"/.+", "the absolute path of a file of certificates")
 
     def __post_init__(self) -> None:
-        """Raises ImproperlyConfigured for options that exclude each other."""
+        """Raise ImproperlyConfigured for options that exclude each other."""
         if self.cluster and self.sentinel:
             raise ImproperlyConfigured("INTAKE_URL: use cluster or sentinel, not both.")
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the server is, or where the Sentinels or some nodes of the cluster are."""
+    """The addresses of the server, of the Sentinels, or of some nodes of the cluster."""
 
     hosts: tuple[tuple[str, int], ...]
     tls: bool = False
@@ -45,7 +45,10 @@ class Address:
 
     @classmethod
     def parse(cls, url: SplitResult, options: Options) -> "Address":
-        """Raises ImproperlyConfigured with one line that says what to do, without the password."""
+        """Parse a URL.
+
+        Raises ImproperlyConfigured with one line that says what to do, without the password.
+        """
         if url.fragment:
             raise ImproperlyConfigured("INTAKE_URL: write a # in a password as %23.")
         account, _, hosts = url.netloc.rpartition("@")

@@ -1,6 +1,6 @@
-"""How the console writes times: sortable, to the second, the same everywhere.
+"""The console's format of times: sortable, to the second, the same everywhere.
 
-Django takes a language's own formats before those of the settings (FORMAT_MODULE_PATH).
+Django prefers a language's formats to those of the settings (FORMAT_MODULE_PATH).
 """
 
 DATE_FORMAT = "Y-m-d"

@@ -1,4 +1,4 @@
-"""manage.py erase"""
+"""The command `manage.py erase`."""
 
 import sys
 from argparse import ArgumentParser
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             self.stdout.write("What of it still waits in the intake is dropped when it is drained.")
 
     def _ask(self, cart_id: UUID, terminal: TextIO) -> None:
-        """Returns if the cart's code was typed."""
+        """Ask for the cart's code. Raises CommandError unless it is typed."""
         if not terminal.isatty():
             raise CommandError("Nobody is here to be asked: add --yes.")
         code = short_code(cart_id)

@@ -1,4 +1,4 @@
-"""manage.py export"""
+"""The command `manage.py export`."""
 
 import os
 import pwd
@@ -64,7 +64,7 @@ class Command(BaseCommand):
 
 
 def _login_name() -> str:
-    """Of whom the operating system has logged in, whatever the environment says."""
+    """Return the operating system's account, whatever the environment says."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # In a container, an account needs no name.
@@ -90,9 +90,9 @@ def _write(export: Export, file: BinaryIO) -> None:
 
 @contextmanager
 def _opened(output: str, *, force: bool) -> Iterator[BinaryIO]:
-    """The file to write to. It takes its name at the end, when all of it is on the disk.
+    """Open the file to write to. It gets its name at the end, when all of it is on the disk.
 
-    Raises CommandError if it is there already, and OSError.
+    Raises CommandError if it exists, and OSError.
     """
     if output == "-":
         with open(sys.stdout.fileno(), "wb", closefd=False) as file:
@@ -114,5 +114,5 @@ def _opened(output: str, *, force: bool) -> Iterator[BinaryIO]:
 
 
 def _private(path: str, flags: int) -> int:
-    """For nobody else's eyes, whatever the umask."""
+    """Open a file that only its owner can read, whatever the umask."""
     return os.open(path, flags, 0o600)

@@ -1,4 +1,4 @@
-"""manage.py first_account"""
+"""The command `manage.py first_account`."""
 
 import secrets
 from typing import Any

@@ -15,7 +15,7 @@ from bench.wire.subjects import Subject
 
 _REQUIREMENTS = ("requirements-production.txt", "requirements.txt", "bench/requirements.txt")
 
-# As docs and README advise for a server with large tables: memory for what is used all the time
+# As the docs advise for a server with large tables: memory for what is used all the time
 # (a quarter of the machine's), and checkpoints so rare that a page is logged whole once in many
 # changes (PostgreSQL manual, 19.4 and 19.5); and dead versions of busy rows gone soon (19.10). The
 # default is 128MB, 1GB, 5min, 1min.

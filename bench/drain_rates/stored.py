@@ -1,4 +1,4 @@
-"""What an item costs by how many are stored already; bench/drain_rates/__main__.py runs it as `stored`."""
+"""What an item costs by how many are stored already. __main__.py runs it as `stored`."""
 
 import shutil
 import sys

@@ -1,8 +1,8 @@
 """Drains, each in a process of its own, and what they took: time, and CPU on both sides.
 
-    .venv/bin/python -m bench.drain_rates.turn BATCH_RECORDS      with DATABASE_URL and INTAKE_URL set
+    .venv/bin/python -m bench.drain_rates.turn BATCH_RECORDS    with DATABASE_URL and INTAKE_URL set
 
-is that process; bench/drain_rates/__main__.py starts it. Python's start and the first connection are not
+is that process; __main__.py starts it. Python's start and the first connection are not
 measured.
 """
 

@@ -7,7 +7,7 @@ machine does hits them alike. A turn's figure is its CPU time (user and system, 
 its calls, less that of a callable that does nothing; shown are the median of the turns and the
 middle half of them. A server's work, and that of PostgreSQL or Valkey, is not in it.
 
-`--check` compares the ratios with bench/in_process/baseline.json, for people who have changed the hot path; it
+`--check` compares the ratios with baseline.json, for people who have changed the hot path; it
 is no test, because what it measures is the machine's time. `--save` writes that file.
 """
 

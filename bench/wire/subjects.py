@@ -1,7 +1,7 @@
 """What is measured: ours, its peers, and two reference lines; and how each is started.
 
-Words in braces are filled in by bench/wire/stage.py: `python` (the one that has ours), `programs` (where
-the peers' are), `port`, `database`, `broker` (host and port of a Valkey) and `directory` (the
+Words in braces are filled in by stage.py: `python` (the one that has ours), `programs` (where the
+peers' are), `port`, `database`, `broker` (host and port of a Valkey) and `directory` (the
 subject's own).
 """
 

@@ -1,6 +1,6 @@
 """The requests that every subject gets: a numbered sequence, the same for all and in every run.
 
-bench/wire/traffic.lua makes the same bytes for wrk. Every fifth request repeats an earlier one's cart
+traffic.lua makes the same bytes for wrk. Every fifth request repeats the cart of an earlier one
 and product with a new price, far enough behind it that their order is beyond doubt; all others name
 a pair of their own. Eight of ten bring their cart as a cookie, one in the body, and one has none
 yet: a visitor's first add.

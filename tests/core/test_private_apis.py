@@ -39,7 +39,7 @@ def request_and_exceptions() -> None:
 
 
 def change_list() -> None:
-    """tracker/console/lists/changelist.py overrides or calls these: Django has no hook for pages by keyset."""
+    """lists/changelist.py overrides or calls these: Django has no hook for pages by keyset."""
     assert parameters(ChangeList.get_queryset)[:2] == ["self", "request"]
     assert parameters(ChangeList.get_results) == ["self", "request"]
     assert parameters(ChangeList.get_filters_params) == ["self", "params"]
@@ -47,12 +47,12 @@ def change_list() -> None:
 
 
 def model_admin_get_object() -> None:
-    """tracker/console/lists/changelist.py overrides get_object, so that a row that is not there is a 404."""
+    """lists/changelist.py overrides get_object, so that a missing row is a 404."""
     assert parameters(ModelAdmin.get_object) == ["self", "request", "object_id", "from_field"]
 
 
 def query_where_and_tables() -> None:
-    """tracker/console/lists/paging.py asks the query whether it has a condition, and how many tables."""
+    """lists/paging.py asks the query whether it has a condition, and how many tables."""
     every, some = Cart.objects.all(), Cart.objects.filter(items__product_id="sku")
     assert (bool(every.query.where), bool(some.query.where)) == (False, True)
     assert sum(map(bool, some.query.alias_refcount.values())) == 2

@@ -1,4 +1,4 @@
-"""tracker/endpoint/error_codes.py is the one table of error codes: what others say agrees with it."""
+"""The one table of error codes, error_codes.py: what others say agrees with it."""
 
 import json
 import re

@@ -1,7 +1,7 @@
 """The intakes' promise while processes die, freeze and reload, and parts are away, under load.
 
-The oracle is the clients' own log of what was answered 200 (tests/support/load.py). Shorter by default; at
-full length with CI set.
+The oracle is the clients' own log of what was answered 200 (tests/support/load.py). Shorter by
+default; at full length with CI set.
 """
 
 import os

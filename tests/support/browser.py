@@ -4,7 +4,7 @@ The browser is the system's own Chromium, or the one that the variable CHROMIUM 
 only drives it. Whatever goes wrong on a page fails the test that visited it.
 
 Playwright keeps an event loop in this thread for as long as it runs, where Django's models refuse
-to work. So rows come from tests/support/console_rows.py in a process of its own, or through POST /items,
+to work. So rows come from console_rows.py in a process of its own, or through POST /items,
 and the browser is gone at a module's end.
 """
 
@@ -146,7 +146,7 @@ def launched_with(preferences: Mapping[str, object], *flags: str) -> Iterator[Br
 
 @contextmanager
 def serving(*parts: str, var_dir: str, database_url: str) -> Iterator[Console]:
-    """A server with these parts of tests/support/console_rows.py in its database, which is migrated."""
+    """Start a server with these parts of console_rows.py in its migrated database."""
     env = {"DATABASE_URL": database_url, "VAR_DIR": var_dir, "INTAKE_URL": "database://"}
     server = Server(env=env)
     try:

@@ -1,7 +1,7 @@
 """What the console shows to a browser: accounts and rows, made in a process of its own.
 
 Playwright runs an event loop in the tests' thread, where Django rightly refuses to use its models.
-`python -m tests.support.console_rows NAME...` makes the parts named, in the database of the environment,
+`python -m tests.support.console_rows NAME...` makes the parts named, in the environment's database,
 and prints the accounts' sessions as JSON. Idempotent.
 """
 

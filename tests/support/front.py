@@ -241,8 +241,9 @@ def _parsed(raw: bytes, method: str) -> Reply:
 
 
 def _failure(status: int, asked: Asked) -> bytes:
-    """What the tracker answers when it can't: problem+json, the CORS headers, and on 503 the cookie
-    and the time to wait (R7, R31-R33).
+    """Answer as the tracker does when it fails.
+
+    With problem+json, the CORS headers, and on 503 the cookie and the time to wait (R7, R31-R33).
     """
     text = "The front fails on purpose."
     fault = {"pointer": "", "code": "unavailable", "detail": text}

@@ -1,4 +1,4 @@
-"""The empty view behind our server, without our application: `python -m bench.in_process.empty PORT`."""
+"""The empty view behind our server: `python -m bench.in_process.empty PORT`."""
 
 import asyncio
 import gc

@@ -1,9 +1,9 @@
-"""The dashboard's numbers: from the tallies, whatever the size of the tables they count.
+"""The dashboard's numbers, from the tallies, so that the size of the tables does not matter.
 
-Only the top products are read from the items, by their index and never more than SAMPLE_ITEMS.
+Only the top products are read from the items, by an index and never more than SAMPLE_ITEMS.
 
-The tallies count by ten minutes, so every span here begins and ends at such a mark. A span's end is
-not part of it. All times are UTC.
+The tallies count by ten minutes, so every span begins and ends at a multiple of ten minutes. The
+end of a span is exclusive. All times are UTC.
 """
 
 from collections import Counter

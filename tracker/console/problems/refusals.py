@@ -33,7 +33,7 @@ class Chosen(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of one of the two tables. `address` filters the page by it; `chosen` says if it does."""
+    """A row of one of the two tables. `address` filters the page by it, `chosen` if it does."""
 
     key: str
     name: str

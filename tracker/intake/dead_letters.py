@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from tracker.intake.record import load
 from tracker.models import DeadLetter
-from tracker.rows import merge as store
+from tracker.rows import merge
 from tracker.rows.errors import first_line, speaks_of_data
 from tracker.rows.keyset import rows_after
 
@@ -33,7 +33,7 @@ def replay(letter: DeadLetter) -> Result:
         with transaction.atomic():
             if not lock(letter):
                 return Result.GONE
-            store.merge([load(letter.record.encode())])
+            merge.merge([load(letter.record.encode())])
             DeadLetter.objects.filter(pk=letter.pk).delete()
     except (DatabaseError, ValueError) as error:
         if not speaks_of_data(error):

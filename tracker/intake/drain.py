@@ -20,8 +20,7 @@ from tracker.intake.contract import Source, Unavailable
 from tracker.intake.record import dump
 from tracker.models import DeadLetter
 from tracker.retry import StoppedError, retry
-from tracker.rows import erasure
-from tracker.rows import merge as store
+from tracker.rows import erasure, merge
 from tracker.rows.errors import first_line, speaks_of_data
 
 log = logging.getLogger(__name__)
@@ -136,7 +135,7 @@ def merge_or_dead_letter(records: Sequence[Record]) -> None:
     the reason. Raises django.db.Error for every other reason: those make no dead letters.
     """
     try:
-        outcome = store.merge(records)
+        outcome = merge.merge(records)
     except (DatabaseError, ValueError) as error:
         if not speaks_of_data(error):
             raise
@@ -150,7 +149,7 @@ def merge_or_dead_letter(records: Sequence[Record]) -> None:
         _count(outcome)
 
 
-def _count(outcome: store.Outcome) -> None:
+def _count(outcome: merge.Outcome) -> None:
     for name, items in zip(outcome._fields, outcome, strict=True):
         counters.MERGED.labels(name).inc(items)
 

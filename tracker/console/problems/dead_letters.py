@@ -20,7 +20,7 @@ from tracker.console.frame.site import page, render
 from tracker.console.lists import paging
 from tracker.console.lists.changelist import ReadOnlyAdmin
 from tracker.console.models import AuditEntry
-from tracker.intake import dead_letters as deadletters
+from tracker.intake import dead_letters
 from tracker.intake.dead_letters import Result
 from tracker.intake.record import CorruptRecordError, load
 from tracker.models import DeadLetter
@@ -127,7 +127,7 @@ def discard(request: HttpRequest, letter: DeadLetter) -> HttpResponseBase:
     except ValueError as error:
         return _letter_page(request, letter, reason=typed, problem=str(error))
     with transaction.atomic():
-        if not deadletters.lock(letter):
+        if not dead_letters.lock(letter):
             raise Http404(_GONE)
         audit.record(request, AuditEntry.Action.DISCARDED, cart_id=cart_of(letter), detail=reason)
         DeadLetter.objects.filter(pk=letter.pk).delete()
@@ -152,7 +152,7 @@ def replay_all(request: HttpRequest) -> HttpResponseBase:
         text, title = paging.count_text(count, exact=exact), "Replay all dead letters"
         template = "admin/console/replay_all.html"
         return render(request, template, title, count=count, count_text=text)
-    waiting = deadletters.oldest_first(DeadLetter.objects.all())
+    waiting = dead_letters.oldest_first(DeadLetter.objects.all())
     results = Counter(_replay(request, letter) for letter in waiting)
     settled, refused = results[Result.REPLAYED], results[Result.REFUSED]
     level = messages.WARNING if refused else messages.SUCCESS
@@ -163,7 +163,7 @@ def replay_all(request: HttpRequest) -> HttpResponseBase:
 def _replay(request: HttpRequest, letter: DeadLetter) -> Result:
     """Replay a letter, with an entry of the audit log in the same transaction."""
     with transaction.atomic():
-        result = deadletters.replay(letter)
+        result = dead_letters.replay(letter)
         if result is not Result.GONE:
             action = AuditEntry.Action.REPLAYED
             audit.record(request, action, cart_id=cart_of(letter), detail=result.value)

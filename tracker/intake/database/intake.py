@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from tracker.adds import Add, Record
 from tracker.intake.contract import Unavailable
 from tracker.intake.database.watchdog import watchdog
-from tracker.rows import merge as store
+from tracker.rows import merge
 from tracker.rows.errors import first_line
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def _store(add: Add) -> None:
     connection.health_check_done = True  # type: ignore[attr-defined]
     connection.ensure_connection()
     with _limit():
-        store.merge([Record(add, None)], timeout_ms=settings.STORE_TIMEOUT_S * 1000)
+        merge.merge([Record(add, None)], timeout_ms=settings.STORE_TIMEOUT_S * 1000)
 
 
 def _limit() -> AbstractContextManager[None]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
-from tracker.intake import dead_letters as deadletters
+from tracker.intake import dead_letters
 from tracker.intake.dead_letters import Result
 from tracker.models import DeadLetter
 
@@ -38,15 +38,15 @@ class Command(BaseCommand):
 
     def _list(self, letters: QuerySet[DeadLetter]) -> None:
         listed = 0
-        for letter in deadletters.oldest_first(letters):
+        for letter in dead_letters.oldest_first(letters):
             self.stdout.write(f"{letter.id}  {letter.created_at:%Y-%m-%d %H:%M:%S}  {letter.error}")
             listed += 1
         self.stdout.write(f"{listed} dead letters")
 
     def _replay(self, letters: QuerySet[DeadLetter]) -> None:
         """Merge and delete each in one transaction, or keep it with its new error."""
-        letters_in_order = deadletters.oldest_first(letters)
-        results = Counter(deadletters.replay(letter) for letter in letters_in_order)
+        letters_in_order = dead_letters.oldest_first(letters)
+        results = Counter(dead_letters.replay(letter) for letter in letters_in_order)
         replayed, refused = results[Result.REPLAYED], results[Result.REFUSED]
         self.stdout.write(f"{replayed} replayed, {refused} refused again")
 

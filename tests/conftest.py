@@ -1,4 +1,4 @@
-"""What many tests use."""
+"""Fixtures of many tests."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def quick_passwords() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """SQLite in a file, as in production: in memory, its locks are others."""
+    """Keep SQLite in a file, as in production: in memory it locks in another way."""
     if environment.DATABASE == "sqlite":
         name = tmp_path_factory.mktemp("database") / "test.sqlite3"
         settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(name)
@@ -37,7 +37,7 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 
 @pytest.fixture
 def add(client: Client, db: None) -> Callable[..., HttpResponse]:
-    """POST /items through the whole middleware: `add(product_id="sku-1", price=5)`.
+    """Send POST /items through the whole middleware: `add(product_id="sku-1", price=5)`.
 
     `body` replaces the members by anything; other keywords that start with HTTP_ are headers.
     """
@@ -52,7 +52,7 @@ def add(client: Client, db: None) -> Callable[..., HttpResponse]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """The server that the suite runs on, or one of its own when it runs on SQLite."""
+    """Give the server that the suite runs on, or a new one if it runs on SQLite."""
     if environment.DATABASE == "postgresql":
         yield environment.postgres
     else:
@@ -65,7 +65,7 @@ def postgres() -> Iterator[Postgres]:
 def empty_database(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Callable[[], str]:
-    """Makes the URL of a new, empty database of the kind that this run is about."""
+    """Make the URL of a new, empty database of this run's kind."""
     return lambda: _create(tmp_path_factory, request)
 
 
@@ -73,7 +73,7 @@ def empty_database(
 def new_database(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Callable[[], str]:
-    """Makes the URL of a new, migrated database: a copy of one that is migrated once."""
+    """Make the URL of a new, migrated database: a copy of one that is migrated once."""
     template = _create(tmp_path_factory, request)
     migrate(template)
     return lambda: _create(tmp_path_factory, request, template)
@@ -105,7 +105,7 @@ def migrate(url: str, *args: str, root: Path = ROOT) -> None:
 
 @pytest.fixture
 def serve(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[..., Server]]:
-    """Starts a server: `serve("--workers", "2", DATABASE_URL=url)`. All are stopped at the end."""
+    """Start a server: `serve("--workers", "2", DATABASE_URL=url)`. All are stopped at the end."""
     servers: list[Server] = []
 
     def start(*args: str, root: Path = ROOT, **env: str) -> Server:
@@ -125,7 +125,7 @@ def serve(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[
 def live(
     tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]
 ) -> Iterator[Server]:
-    """One server for all tests that leave it as it was. `live.database_url` is its database."""
+    """Give one server for all tests that leave it as it was. `live.database_url` is its URL."""
     url = new_database()
     var_dir = str(tmp_path_factory.mktemp("var"))
     server = Server(env={"DATABASE_URL": url, "INTAKE_URL": "database://", "VAR_DIR": var_dir})

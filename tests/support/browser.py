@@ -1,7 +1,7 @@
 """A real browser at the console of a running server.
 
-The browser is the system's own Chromium, or the one that the variable CHROMIUM names; Playwright
-only drives it. Whatever goes wrong on a page fails the test that visited it.
+The browser is the system's Chromium, or the one that the variable CHROMIUM names. Playwright only
+drives it. Errors on a page fail the test that visited it.
 
 Playwright keeps an event loop in this thread for as long as it runs, where Django's models refuse
 to work. So rows come from console_rows.py in a process of its own, or through POST /items,
@@ -58,14 +58,14 @@ addEventListener("securitypolicyviolation", (event) => {
 
 
 class Complaints:
-    """What a browser said was wrong: errors in scripts, refused content, dialogs, lost requests."""
+    """What a browser reported: errors in scripts, refused content, dialogs, lost requests."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
         self._expected: list[str] = []
 
     def expect(self, pattern: str) -> None:
-        """Complaints in which this is found are part of the test."""
+        """Expect complaints that contain this text."""
         self._expected.append(pattern)
 
     def unexpected(self) -> list[str]:
@@ -88,13 +88,13 @@ class Complaints:
         dialog.dismiss()
 
     def _failed(self, request: Request) -> None:
-        """A page that is left ends its own requests, and a download is no page: both say so."""
+        """Ignore the requests that end when a page is left, and downloads, which are not pages."""
         if request.failure != "net::ERR_ABORTED":
             self.heard.append(f"request: {request.method} {request.url}: {request.failure}")
 
 
 class Console(NamedTuple):
-    """A server, and for each account the cookie of a session."""
+    """A server, and the cookie of a session for each account."""
 
     server: Server
     sessions: dict[str, str]
@@ -106,7 +106,7 @@ class Console(NamedTuple):
     def enter(
         self, browser: Browser, account: str = "", *, width: int = WIDE, scheme: Scheme = "light"
     ) -> BrowserContext:
-        """A window with a profile of its own, in which the account is logged in, or nobody."""
+        """Open a window with its own profile, in which the account (or nobody) is logged in."""
         context = browser.new_context(
             base_url=self.url,
             viewport={"width": width, "height": HEIGHT},
@@ -122,7 +122,7 @@ class Console(NamedTuple):
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """Chromium, headless, with a new profile, until the block's end."""
+    """Run a headless Chromium with a new profile until the block ends."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield browser
@@ -131,7 +131,7 @@ def launched() -> Iterator[Browser]:
 
 @contextmanager
 def launched_with(preferences: Mapping[str, object], *flags: str) -> Iterator[Browser]:
-    """The same in a profile whose owner has set these preferences; each context has them, too."""
+    """Run it with these preferences in its profile; each context has them, too."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile, sync_playwright() as playwright:
         defaults = Path(profile) / "Default"
         defaults.mkdir()
@@ -156,7 +156,7 @@ def serving(*parts: str, var_dir: str, database_url: str) -> Iterator[Console]:
 
 
 def fill(*parts: str, env: dict[str, str]) -> dict[str, str]:
-    """Make rows and accounts; returns the accounts' sessions."""
+    """Make rows and accounts. Return the accounts' sessions."""
     command = [sys.executable, "-m", "tests.support.console_rows", *parts]
     made = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **env}, check=True, stdout=subprocess.PIPE

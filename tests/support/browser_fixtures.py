@@ -1,4 +1,4 @@
-"""What the tests in a browser are given. A test module asks for it with `pytest_plugins`."""
+"""Fixtures for tests in a browser. A test module asks for them with `pytest_plugins`."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from tests.support.console_rows import PARTS
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """All of them are skipped at this one place, and so reported in one line."""
+    """Skip all of them at this one place, so that they are reported in one line."""
     if CHROMIUM is None and item.get_closest_marker("browser"):
         pytest.skip(MISSING)
 
@@ -27,7 +27,7 @@ def console(
     tmp_path_factory: pytest.TempPathFactory,
     new_database: Callable[[], str],
 ) -> Iterator[Console]:
-    """One server for all tests of a module, with everything in it."""
+    """Start one server for all tests of a module, with all rows in it."""
     var_dir = str(tmp_path_factory.mktemp("var"))
     with serving(*PARTS, var_dir=var_dir, database_url=new_database()) as running:
         yield running
@@ -35,7 +35,7 @@ def console(
 
 @pytest.fixture
 def complaints() -> Iterator[Complaints]:
-    """Must be empty at a test's end, but for what the test expects."""
+    """Collect complaints. Those that the test does not expect fail it at its end."""
     found = Complaints()
     yield found
     assert found.unexpected() == []
@@ -45,7 +45,7 @@ def complaints() -> Iterator[Complaints]:
 def visit(
     chromium: Browser, console: Console, complaints: Complaints
 ) -> Iterator[Callable[..., Page]]:
-    """Opens a window: `visit("/admin/", account="support", width=390, scheme="dark")`."""
+    """Open a window: `visit("/admin/", account="support", width=390, scheme="dark")`."""
     contexts: list[BrowserContext] = []
 
     def open_page(path: str, account: str = "lead", **look: object) -> Page:

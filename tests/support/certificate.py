@@ -1,4 +1,4 @@
-"""A key and a certificate for everything below .test and for 127.0.0.1, made anew for each run."""
+"""A new key and certificate for everything below .test and for 127.0.0.1."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Certificate:
-    """Of a new key. `spki` is what Chromium wants to hear to trust that key, and no other."""
+    """A certificate of a new key. With `spki` Chromium trusts this key and no other."""
 
     def __init__(self, directory: Path) -> None:
         self.file, self.key = directory / "certificate.pem", directory / "key.pem"

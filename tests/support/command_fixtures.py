@@ -1,4 +1,4 @@
-"""For tests of commands. A pytest plugin: name it in `pytest_plugins`, do not import it."""
+"""Fixtures for tests of commands. A test module asks for them with `pytest_plugins`."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tracker.models import Tally
 
 @pytest.fixture
 def shared_database(transactional_db: None) -> None:
-    """An empty one with real commits: other connections see them, and VACUUM can be run.
+    """Give an empty database with real commits: other connections see them.
 
     SQLite's tables have been emptied row by row, and its triggers have counted that.
     """

@@ -1,4 +1,4 @@
-"""The console's pages, for what is done with each of them: looked at, measured, photographed."""
+"""The console's pages, for tests and pictures of all of them."""
 
 from typing import NamedTuple
 from uuid import UUID, uuid5
@@ -14,7 +14,7 @@ from tests.support.console_rows import (
 
 
 class Place(NamedTuple):
-    """`account` is empty for those who are not logged in."""
+    """A page and who opens it. `account` is empty for visitors who are not logged in."""
 
     path: str
     account: str = "admin"
@@ -26,7 +26,7 @@ def cart(cart_id: UUID) -> str:
 
 
 def item(cart_id: UUID, product_id: str) -> str:
-    """Its key is the name-based UUID of the pair (tracker/models.py, item_id)."""
+    """Return the URL of an item's page. Its key is computed (tracker/models.py, item_id)."""
     return f"/admin/tracker/item/{uuid5(cart_id, product_id)}/change/"
 
 

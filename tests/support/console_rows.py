@@ -1,6 +1,6 @@
-"""What the console shows to a browser: accounts and rows, made in a process of its own.
+"""The accounts and rows that a browser sees, made in a process of its own.
 
-Playwright runs an event loop in the tests' thread, where Django rightly refuses to use its models.
+Playwright runs an event loop in the tests' thread, where Django refuses to use its models.
 `python -m tests.support.console_rows NAME...` makes the parts named, in the environment's database,
 and prints the accounts' sessions as JSON. Idempotent.
 """
@@ -68,7 +68,7 @@ def accounts() -> None:
 
 
 def sessions() -> dict[str, str]:
-    """Account -> the cookie of a session of its own: most tests need not fill in the form."""
+    """Log all accounts in. Return the cookie of each, so that most tests skip the form."""
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.test import Client
@@ -82,12 +82,12 @@ def sessions() -> dict[str, str]:
 
 
 def small() -> None:
-    """Twenty items, of the last minutes."""
+    """Make twenty items of the last minutes."""
     _merge((SMALL_CART, f"sku-{number}", _name(number), number * 60) for number in range(20))
 
 
 def big() -> None:
-    """Filled over five days, and left three weeks ago."""
+    """Make a large cart that was filled over five days and left three weeks ago."""
     _merge(
         (BIG_CART, f"bulk-{number:05}", _name(number), 20 * 86400 + number * 20)
         for number in range(BIG_CART_ITEMS)
@@ -95,7 +95,7 @@ def big() -> None:
 
 
 def many() -> None:
-    """A thousand carts of one item, the newest three hours old: active, idle and stale ones."""
+    """Make a thousand carts of one item, the newest three hours old: idle and stale ones."""
     _merge(
         (cart_id, f"one-{number:04}", _name(number), 3 * 3600 + number * 120)
         for number, cart_id in enumerate(MANY_CARTS)
@@ -103,13 +103,13 @@ def many() -> None:
 
 
 def found() -> None:
-    """What the search is tried with."""
+    """Make what the search is tried with."""
     _merge((cart_id, "twin", "Twin", 900) for cart_id in TWIN_CARTS)
     _merge((uuid5(NAMESPACE_OID, name), name, "Boots", 800) for name in BOOTS)
 
 
 def doomed() -> None:
-    """Carts to erase."""
+    """Make carts to erase."""
     _merge(
         (cart_id, f"doomed-{number}", "Doomed", 700)
         for cart_id in DOOMED_CARTS
@@ -118,7 +118,7 @@ def doomed() -> None:
 
 
 def erased() -> None:
-    """A receipt: the audit log's first entry, if it is made in an empty database."""
+    """Make a receipt: the first entry of the audit log, if the database is empty."""
     from django.contrib.auth.models import User
 
     from tracker.console.erasing import erasures
@@ -129,13 +129,13 @@ def erased() -> None:
 
 
 def hostile() -> None:
-    """Products named so that they would do something; the newest and the most added ones."""
+    """Make products with hostile names, the newest and the most added ones."""
     for cart_id in (HOSTILE_CART, *MANY_CARTS[:5]):
         _merge((cart_id, text, text, number) for number, text in enumerate(HOSTILE_TEXTS))
 
 
 def letters() -> None:
-    """Dead letters: hostile ones, and last of all one that nobody can read."""
+    """Make dead letters: hostile ones, and as the last one a corrupt one."""
     from tracker.adds import Add
     from tracker.intake.record import dump
     from tracker.models import DeadLetter
@@ -155,7 +155,7 @@ def _name(number: int) -> str:
 
 
 def _merge(rows: Iterable[tuple[UUID, str, str, float]]) -> None:
-    """Of each row: its cart, product id, name (which makes its price), and age in seconds."""
+    """Merge rows of cart, product id, name (which decides the price) and age in seconds."""
     from tracker.rows import merge as store
 
     store.merge(_records(rows))

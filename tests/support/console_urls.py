@@ -25,14 +25,14 @@ _GROUPS = {"support": "Support", "lead": "Support lead"}
 
 
 class Url(NamedTuple):
-    """`name` is what `admin:<name>` reverses; the route itself for one without a name."""
+    """A URL. `name` is that of `admin:<name>`, or the route of one without a name."""
 
     name: str
     path: str
 
 
 def make_rows() -> None:
-    """A row of everything that has a page, so that no page answers 404 for lack of it."""
+    """Make a row of everything that has a page, so that no page answers 404."""
     store.merge([Record(Add(CART, "sku-1", name="Socks", price=5), 1)])
     DeadLetter.keep("{}", "value too long")
     for action in (AuditEntry.Action.OPENED, AuditEntry.Action.ERASED):
@@ -42,7 +42,7 @@ def make_rows() -> None:
 
 
 def client_of(role: str, **options: Any) -> Client:
-    """A client that is logged in, with an account of its own that is made if it is not there."""
+    """Return a client that is logged in with an account of this role."""
     client = Client(raise_request_exception=False, **options)
     if role != "anonymous":
         user, _ = User.objects.get_or_create(
@@ -57,7 +57,7 @@ def client_of(role: str, **options: Any) -> Client:
 
 
 def every_url() -> list[Url]:
-    """With sample arguments filled in. Fails the test for a parameter that has no sample."""
+    """Return every URL with sample arguments. Fails the test for a parameter without a sample."""
     (console,) = [each for each in get_resolver().url_patterns if str(each.pattern) == "admin/"]
     return [
         Url(pattern.name or route, f"/admin/{_filled(route)}") for route, pattern in _walk(console)
@@ -74,7 +74,7 @@ def _walk(resolver: Any, above: str = "") -> Iterator[tuple[str, URLPattern]]:
 
 
 def _filled(route: str) -> str:
-    """Of both forms of a route: <uuid:cart_id> and (?P<app_label>a|b)."""
+    """Fill in both forms of a route: <uuid:cart_id> and (?P<app_label>a|b)."""
     return re.sub(
         r"\(\?P<(?P<name>\w+)>[^)]*\)|<(?:\w+:)?(?P<other>\w+)>",
         lambda found: _sample(found["name"] or found["other"], route),

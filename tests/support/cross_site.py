@@ -1,4 +1,4 @@
-"""What a page of a shop sends by plain `fetch`, what it can read, and what the browser keeps."""
+"""What a shop's page sends by plain `fetch`, what it can read, and what the browser keeps."""
 
 import json
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ FORM = """
 
 
 class Read(NamedTuple):
-    """What a script could read of an answer."""
+    """What a script can read of an answer."""
 
     status: int
     kind: str | None
@@ -57,34 +57,34 @@ OPAQUE = Read(0, None, "")
 
 
 def ask(page: Page | Frame, path: str = "/items", body: str = "", **init: Any) -> Read:
-    """Raises Error if the browser keeps the answer from the page."""
+    """Send a request. Raises Error if the browser hides the answer from the page."""
     if init.get("method") not in ("GET", "HEAD"):
         init["body"] = body
     return Read(*page.evaluate(FETCH, [f"{Sites.tracker}{path}", init]))
 
 
 def send(page: Page | Frame, kind: str = JSON, **init: Any) -> Read:
-    """An add."""
+    """Send an add."""
     members = init.pop("members", {})
     body = json.dumps({"product_id": "sku-1", **members})
     return ask(page, body=body, headers={"Content-Type": kind}, **init)
 
 
 def add(page: Page, kind: str = JSON, **members: Any) -> str:
-    """An add that works; returns the cart's id."""
+    """Send an add that works. Return the cart's id."""
     answer = send(page, kind, members=members)
     assert answer.status == 200
     return str(answer.body["cart_id"])
 
 
 def kept(visitor: BrowserContext) -> dict[str, str]:
-    """The tracker's cookies in the browser: the top site -> the cart's id."""
+    """Return the tracker's cookies in the browser: cart ids by top site."""
     cookies = visitor.cookies(Sites.tracker)
     return {str(cookie.get("partitionKey")): cookie["value"] for cookie in cookies}
 
 
 def check_every_answer(sites: Sites) -> None:
-    """What holds for each one, whatever was asked (R7, R9, R34); preflights bring no cookie."""
+    """Check what holds for every answer (R7, R9, R34). Preflights have no cookie."""
     listed = {sites.url(shop) for shop in LISTED}
     assert sites.front.replies
     for asked, reply in sites.front.replies:

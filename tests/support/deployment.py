@@ -1,4 +1,4 @@
-"""What docs/deployment.md and the files in deploy/ say, for the tests that hold them to it."""
+"""Read docs/deployment.md and the files in deploy/, for the tests that check them."""
 
 import re
 from pathlib import Path
@@ -10,14 +10,14 @@ GUIDE = (ROOT / "docs" / "deployment.md").read_text()
 
 
 def block(language: str, words: str) -> str:
-    """The one fenced block of the guide in this language with these words."""
+    """Return the one fenced block of the guide in this language with these words."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
     [found] = [each for each in blocks if words in each]
     return str(found)
 
 
 def statements(sql: str) -> list[str]:
-    """The statements of a block, without its comments."""
+    """Return the statements of a block without comments."""
     text = "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
     return [each.strip() for each in text.split(";") if each.strip()]
 
@@ -27,6 +27,6 @@ def units() -> list[Path]:
 
 
 def values(unit: Path, name: str) -> list[str]:
-    """What a unit file says of one option, in its order."""
+    """Return the values of an option of a unit file, in their order."""
     text = unit.read_text().replace("\\\n", " ")
     return re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)

@@ -105,7 +105,7 @@ def pytest_terminal_summary(
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """In CI a skipped test is a failed one: there, everything is at hand."""
+    """Fail a run in CI if a test was skipped: there, everything is available."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         reporter.write_line("Tests were skipped, and CI allows none.", red=True)

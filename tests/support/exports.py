@@ -1,4 +1,4 @@
-"""What the tests of the export share."""
+"""Helpers for the tests of the export."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ def add(cart_id: UUID, product_id: str, *, hours: float = 0, **members: Any) -> 
 
 
 def fill(count: int, **members: Any) -> list[UUID]:
-    """As many carts of one item each, the oldest first."""
+    """Make this many carts of one item each, the oldest first."""
     carts = [uuid4() for _ in range(count)]
     ages = range(count, 0, -1)
     store.merge(add(each, "a", hours=age, **members) for each, age in zip(carts, ages, strict=True))
@@ -70,7 +70,7 @@ def audited() -> list[str]:
 
 
 def python(url: str, code: str, **env: str) -> str:
-    """Run this with what is here, in a process of its own, on that database; what it printed."""
+    """Run code with these helpers in another process on that database. Return its output."""
     begin = "import django; django.setup(); from tests.support.exports import *; "
     settings = {"DJANGO_SETTINGS_MODULE": "core.settings", "DATABASE_URL": url}
     command = [sys.executable, "-c", begin + code]

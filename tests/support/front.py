@@ -1,4 +1,4 @@
-"""A proxy with TLS in front of the tracker, which also serves the pages of shops, by host name."""
+"""A TLS proxy in front of the tracker, which also serves the pages of shops by host name."""
 
 import json
 import re
@@ -31,7 +31,7 @@ Fault = int | Literal["", "refuse", "lose", "hold"]
 
 
 class Asked(NamedTuple):
-    """A request as it came in. The names of its headers are in lower case."""
+    """A request as it arrived. Header names are in lower case."""
 
     method: str
     path: str
@@ -40,11 +40,11 @@ class Asked(NamedTuple):
 
 
 class Front:
-    """Listens on `port` of 127.0.0.1. One request a connection, which it then closes.
+    """A front on `port` of 127.0.0.1, with one request for each connection.
 
-    What is for `tracker_host` goes to the tracker as it came, but for the hop's own headers and
-    those that a proxy adds; the answer comes back byte for byte. All of it is in `seen`, also what
-    the front did not pass on, and in `replies` the answers that were given, in their order.
+    Requests for `tracker_host` go to the tracker, with the headers that a proxy changes; the answer
+    comes back byte for byte. `seen` has all requests, also those that were not passed on; `replies`
+    has the answers in their order.
     """
 
     def __init__(self, certificate: Certificate, tracker_host: str, tracker_port: int) -> None:
@@ -74,23 +74,23 @@ class Front:
     # -- How the tracker answers a POST from now on ------------------------------------------------
 
     def normal(self) -> None:
-        """By itself."""
+        """Pass requests on."""
         self._set("")
 
     def fail_with(self, status: int) -> None:
-        """With this status, in the tracker's form. Nothing is stored."""
+        """Answer with this status in the tracker's form. Nothing is stored."""
         self._set(status)
 
     def refuse(self) -> None:
-        """Not at all: the connection ends, and nothing is stored. So it goes to all else, too."""
+        """Close every connection without an answer. Nothing is stored."""
         self._set("refuse")
 
     def lose_answers(self) -> None:
-        """What is asked is done and stored, but the connection ends before the answer."""
+        """Pass requests on, but close the connection before the answer."""
         self._set("lose")
 
     def hold(self) -> None:
-        """What is asked is done and stored, but the answer is kept back until the next change."""
+        """Pass requests on, but hold the answers until the next change."""
         self._released.clear()
         self._fault = "hold"
 
@@ -101,11 +101,11 @@ class Front:
     # -- What was seen -----------------------------------------------------------------------------
 
     def methods(self, path: str = "/items") -> list[str]:
-        """Of all that was asked of the tracker at this path."""
+        """Return the methods of all requests to the tracker at this path."""
         return [asked.method for asked in self.seen if asked.path == path]
 
     def bodies(self, path: str = "/items") -> list[Any]:
-        """The JSON of all that was posted there."""
+        """Return the JSON bodies of all POSTs there."""
         found = [asked.body for asked in self.seen if (asked.method, asked.path) == ("POST", path)]
         return [json.loads(body) for body in found]
 
@@ -119,7 +119,7 @@ class Front:
     # -- One request -------------------------------------------------------------------------------
 
     def answer(self, head: bytes, body: bytes, *, client: str) -> bytes | None:
-        """The answer's bytes; None for none."""
+        """Return the answer's bytes, or None for no answer."""
         line, _, rest = head.partition(b"\r\n")
         method, path, _ = line.decode("latin-1").split(" ")
         headers = {name.lower(): value for name, value in _headers(rest).items()}
@@ -133,7 +133,7 @@ class Front:
         return raw
 
     def _page(self, host: str, path: str) -> bytes:
-        """A shop's own server. Each shop has a blank page at its root, and an icon like that."""
+        """Answer as a shop's server, with a blank page and an icon at its root."""
         found = self.pages.get((host, path.partition("?")[0]))
         if found is None and path not in ("/", ICON):
             return _written(404, {}, b"")
@@ -160,7 +160,7 @@ class Front:
 
 
 class _Listening(ThreadingTCPServer):
-    """A thread for each client; `hang_up` ends those that wait for what never comes."""
+    """A thread for each client. `hang_up` ends those that wait in vain."""
 
     front: Front
 
@@ -185,13 +185,13 @@ class _Listening(ThreadingTCPServer):
                 socket.socket.shutdown(client, socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Browsers open connections on suspicion, and drop them. All else is told."""
+        """Ignore connections that browsers open in advance and drop. Report all other errors."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
 class _Client(StreamRequestHandler):
-    """One connection: TLS, one request, one answer."""
+    """A connection: TLS, one request, one answer."""
 
     server: _Listening
 
@@ -217,7 +217,7 @@ def _headers(lines: bytes) -> Message:
 
 
 def _proxied(head: bytes, client: str) -> bytes:
-    """The head that the tracker gets, with its end: this hop's own headers and a proxy's."""
+    """Return the head that the tracker gets, with the headers of a proxy."""
     lines = head.decode("latin-1").removesuffix("\r\n").split("\r\n")
     kept = [line for line in lines if not line.lower().startswith(_HOP_BY_HOP)]
     added = ["X-Forwarded-Proto: https", f"X-Forwarded-For: {client}", "Connection: close", "", ""]
@@ -225,7 +225,7 @@ def _proxied(head: bytes, client: str) -> bytes:
 
 
 class _Received:
-    """Bytes that came from a connection, for http.client to read them as from one."""
+    """Bytes from a connection, for http.client to read."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw

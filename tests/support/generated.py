@@ -1,4 +1,4 @@
-"""Texts and bodies around the edges of what the tracker takes: some right, most nearly right."""
+"""Texts and bodies near the limits of what the tracker accepts: some right, most nearly right."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @st.composite
 def _weighted(draw: st.DrawFn, *choices: st.SearchStrategy[T]) -> T:
-    """Any of these. What is given twice comes twice as often; `one_of` would count it once."""
+    """Draw any of these. What is given twice is drawn twice as often, unlike with `one_of`."""
     return draw(choices[draw(st.integers(0, len(choices) - 1))])
 
 
@@ -30,7 +30,7 @@ _PATCHES += ["\0", "\u212a", "é"]
 
 @st.composite
 def uuid_texts(draw: st.DrawFn) -> str:
-    """An id in some case, grouping and form; then damaged in up to two places."""
+    """Draw an id in some case, grouping and form, damaged in up to two places."""
     digits = draw(st.sampled_from(_CASES))(draw(_IDS).hex)
     forms = [st.sampled_from(_FORMS)] * 4
     form = draw(_weighted(*forms, st.sampled_from(_WRONG_FORMS)))
@@ -88,7 +88,7 @@ _BASES = [['"product_id":"sku"'], ['"product_id": "sku", "name": "Socks", "price
 
 @st.composite
 def _objects(draw: st.DrawFn, *, wrong: bool = False) -> bytes:
-    """Members in any number and order, often beside valid ones; some of them repeated."""
+    """Draw members in any number and order, often beside valid ones, some repeated."""
     members = list(draw(st.sampled_from(_BASES)))
     added = draw(st.lists(_MEMBERS, max_size=3))
     for key, value in [*added, draw(_WRONG_MEMBERS)] if wrong else added:
@@ -98,7 +98,7 @@ def _objects(draw: st.DrawFn, *, wrong: bool = False) -> bytes:
 
 @st.composite
 def _damaged(draw: st.DrawFn) -> bytes:
-    """An object with some bytes put in or taken out, at any place."""
+    """Draw an object with some bytes inserted or removed anywhere."""
     raw = draw(_objects())
     at, removed = draw(st.integers(0, len(raw))), draw(st.sampled_from([0, 1, 5, len(raw)]))
     patches = [b"", b"\xff", b"\xed\xa0\x80", b"\xc0\xaf", b"\xef\xbb\xbf", b"\0", b" ", b"}", b'"']
@@ -106,7 +106,7 @@ def _damaged(draw: st.DrawFn) -> bytes:
 
 
 def bodies() -> st.SearchStrategy[bytes]:
-    """Most are objects as JSON writes them; the rest are wrong in one way or altogether."""
+    """Draw bodies: mostly JSON objects, else wrong in one way or altogether."""
     others = st.one_of(
         st.binary(max_size=40),
         _DUMPED.map(lambda text: text.encode("utf-8", "surrogatepass")),

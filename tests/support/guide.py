@@ -1,4 +1,4 @@
-"""The examples of docs/integration.md, as a reader would copy them."""
+"""The examples of docs/integration.md, as a reader copies them."""
 
 import re
 
@@ -10,7 +10,7 @@ _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def example(language: str, words: str, tracker: str) -> str:
-    """The one block in this language with these words, for a tracker at this address.
+    """Return the block in this language with these words, for a tracker at this address.
 
     Fails if there are several, or none.
     """
@@ -22,12 +22,12 @@ def example(language: str, words: str, tracker: str) -> str:
 
 
 def section(title: str) -> str:
-    """From a heading to the next one of its kind."""
+    """Return the text from a heading to the next one of its level."""
     found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
     assert found, f"no section {title!r}"
     return found[1]
 
 
 def prose(markdown: str) -> str:
-    """Without the blocks of code, in which `#` begins a comment and no heading."""
+    """Return a text without blocks of code, in which `#` begins a comment."""
     return _FENCED.sub("", markdown)

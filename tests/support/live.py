@@ -1,4 +1,4 @@
-"""The service as it runs: real processes, real sockets. For tests that talk to it from outside."""
+"""The service as real processes with real sockets, for tests from outside."""
 
 import json
 import os
@@ -67,11 +67,11 @@ class Server:
         return found and found[1]
 
     def connect(self, timeout_s: float = 30) -> socket.socket:
-        """A bare connection, for what no HTTP client would send."""
+        """Open a connection, for what no HTTP client would send."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)
 
     def exchange(self, raw: bytes, *, half_close: bool = False) -> Reply:
-        """Send these bytes on a connection of their own; the first answer to them."""
+        """Send these bytes on a new connection. Return the first answer."""
         with self.connect() as connection:
             connection.sendall(raw)
             if half_close:
@@ -81,7 +81,7 @@ class Server:
     def request(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Reply:
-        """One request by Python's own client. A body that is not bytes goes out as JSON."""
+        """Send a request with Python's client. A body that is not bytes is sent as JSON."""
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             headers = {"Content-Type": "application/json", **(headers or {})}
@@ -96,12 +96,12 @@ class Server:
         return self.request("POST", "/items", members)
 
     def children(self) -> list[int]:
-        """The process ids of the workers."""
+        """Return the process ids of the workers."""
         found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in found.split()]
 
     def stop(self, signum: int = signal.SIGTERM) -> int:
-        """Ask it to stop; returns its exit code. Killed if it takes more than 30 seconds."""
+        """Stop the server, and return its exit code. It is killed after 30 seconds."""
         if self.process.poll() is None:
             self.process.send_signal(signum)
         try:
@@ -123,7 +123,7 @@ def free_port() -> int:
 
 
 def read_reply(connection: socket.socket) -> Reply:
-    """The next answer on a connection. Raises http.client's errors if there is none."""
+    """Read the next answer on a connection. Raises http.client's errors if there is none."""
     response = HTTPResponse(connection)
     response.begin()
     return _reply(response)
@@ -134,7 +134,7 @@ def _reply(response: HTTPResponse) -> Reply:
 
 
 def wait_for(condition: Callable[[], Any], *, within_s: float = 30) -> Any:
-    """Poll until the condition holds; returns what it gave. Fails the test if it never does."""
+    """Poll until the condition holds, and return its value. Fails the test if it never does."""
     deadline = time.monotonic() + within_s
     while not (result := condition()):
         assert time.monotonic() < deadline, f"not within {within_s} s: {condition}"

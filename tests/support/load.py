@@ -1,4 +1,4 @@
-"""Shoppers who keep their own log of what was answered, and what the rows must hold after that."""
+"""Clients that log what was answered, and what the rows must be afterwards."""
 
 import os
 import random
@@ -38,7 +38,7 @@ _numbers = count(1)
 
 
 class Attempt(NamedTuple):
-    """One request's word on one field. `ended` is infinite if the connection broke: who knows."""
+    """What one request sent for one field. `ended` is infinite if the connection broke."""
 
     began: float
     ended: float
@@ -47,10 +47,10 @@ class Attempt(NamedTuple):
 
 
 class Load:
-    """Clients that add items without pause, until the end of the block.
+    """Clients that add items without pause until the block ends.
 
-    Most items are asked for once, so that none can be lost unseen; the others again and again, by
-    all clients. A request sets one field or both, sometimes to null.
+    Most items are sent once, so that a loss is noticed; the others again and again, by all clients.
+    A request sets one field or both, sometimes to null.
     """
 
     def __init__(self, server: Server, *, clients: int = 4, pause_s: float = 0) -> None:
@@ -76,15 +76,15 @@ class Load:
 
     @property
     def failures(self) -> dict[str, int]:
-        """Every other answer, and every broken connection."""
+        """Return every other answer, and every broken connection."""
         return {answer: times for answer, times in self.answers.items() if answer != "200"}
 
     def accept(self, more: int) -> None:
-        """Go on until that many more were answered 200."""
+        """Wait until this many more were answered 200."""
         self._go_on(more, "200")
 
     def be_refused(self, more: int) -> None:
-        """Go on until that many more were answered 503."""
+        """Wait until this many more were answered 503."""
         self._go_on(more, "503")
 
     def _go_on(self, more: int, answer: str) -> None:
@@ -120,7 +120,7 @@ class Load:
                 self._log[key].append(Attempt(began, ended, item[field], accepted))
 
     def broken_promises(self, rows: Mapping[tuple[str, str], tuple[Any, Any]]) -> list[str]:
-        """Which fields are not as the last accepted request left them. Call it after the block."""
+        """Return the fields that are not as the last accepted request left them."""
         found = {
             (*key, field): value
             for key, row in rows.items()
@@ -147,9 +147,9 @@ def _any_item(chance: random.Random) -> dict[str, Any]:
 
 
 def _is_kept(attempts: list[Attempt], value: Any) -> bool:
-    """Attempts that overlap in time may come in either order; no other but the last may win.
+    """Return whether a value is one that may win: the last, or one that overlaps it in time.
 
-    What was not answered 200 may have been stored, too: that was not promised, nor was the reverse.
+    An add that was not answered 200 may be stored or not.
     """
     begun = [attempt.began for attempt in attempts if attempt.accepted]
     if not begun:
@@ -158,7 +158,7 @@ def _is_kept(attempts: list[Attempt], value: Any) -> bool:
 
 
 def wait_until_kept(load: Load, url: str, *, within_s: float = 30) -> None:
-    """The rows must come to what was promised by themselves, within that time."""
+    """Wait until the rows are as promised. Fails the test after that time."""
     with suppress(AssertionError):  # What is broken says more than how long it was waited for.
         wait_for(lambda: not load.broken_promises(stored(url)), within_s=within_s)
     broken = load.broken_promises(stored(url))
@@ -167,7 +167,7 @@ def wait_until_kept(load: Load, url: str, *, within_s: float = 30) -> None:
 
 
 def assert_counts_are_right(url: str) -> None:
-    """What the triggers have counted is what the rows are."""
+    """Check that the triggers have counted what the rows are."""
     ((counted, in_carts, in_tallies),) = ask(url, _COUNTS)
     assert counted == in_carts == in_tallies, f"{counted}, {in_carts}, {in_tallies}"
 
@@ -175,7 +175,7 @@ def assert_counts_are_right(url: str) -> None:
 def fill_journal(
     url: str, total: int, *, bad: Container[int] = (), per_segment: int | None = None
 ) -> dict[tuple[str, str], tuple[Any, Any]]:
-    """Accept that many items as one worker would; returns the rows that they should become.
+    """Accept this many items as one worker does. Return the rows that they should become.
 
     The bad ones have a price that passes the intake, but that no row can have.
     """
@@ -193,7 +193,7 @@ def fill_journal(
 
 
 def fill_stream(valkey: Valkey, total: int) -> None:
-    """Have that many items wait in the streams, as so many requests would have left them."""
+    """Put this many items into the streams, as requests would."""
     names = stream_names(Options().streams)
     with valkey.client() as client:
         for start in range(0, total, 10_000):
@@ -206,7 +206,7 @@ def fill_stream(valkey: Valkey, total: int) -> None:
 
 
 def say(request: pytest.FixtureRequest, figures: str) -> None:
-    """A line among the run's own: what was measured."""
+    """Print a line about what was measured."""
     plugins = request.config.pluginmanager
     reporter, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
     assert reporter is not None

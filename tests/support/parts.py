@@ -1,4 +1,4 @@
-"""The parts of a running service, one by one, for the tests that hurt them."""
+"""The parts of a running service, for the tests that break them."""
 
 import os
 import re
@@ -27,7 +27,7 @@ def drains(server: Server) -> list[int]:
 
 
 def _children(server: Server, command: str) -> list[int]:
-    """The process ids of the server's children that run a command of manage.py."""
+    """Return the process ids of the server's children that run a command of manage.py."""
     found = []
     for pid in server.children():
         with suppress(FileNotFoundError):  # It has ended meanwhile.
@@ -47,7 +47,7 @@ def kill(pids: list[int]) -> None:
 def drain_process(
     url: str, intake_url: str, *args: str, root: Path = ROOT
 ) -> Iterator[subprocess.Popen[str]]:
-    """`manage.py drain` by itself, killed at the block's end if it still runs."""
+    """Run `manage.py drain`. It is killed at the end of the block."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "drain", *args],
         cwd=root,
@@ -65,7 +65,7 @@ def drain_process(
 
 @cache
 def durable_postgres() -> Postgres:
-    """One server for all tests that hurt it."""
+    """Give one server for all tests that break it."""
     postgres = Postgres(durable=True)
     # No superuser: limits on connections are not for those.
     postgres.execute("CREATE ROLE shop LOGIN")
@@ -75,7 +75,7 @@ def durable_postgres() -> Postgres:
 
 
 def new_shop(name: str, *, tablespace: str = "pg_default") -> str:
-    """The URL of a new, migrated database on that server."""
+    """Return the URL of a new, migrated database on that server."""
     postgres = durable_postgres()
     options = f"OWNER shop TEMPLATE migrated TABLESPACE {tablespace}"
     postgres.execute(f"CREATE DATABASE {name} {options}")
@@ -87,7 +87,7 @@ def _as_shop(postgres: Postgres, name: str) -> str:
 
 
 def kill_postgres(postgres: Postgres) -> None:
-    """SIGKILL for every process of the server. The first stops before, so that none is missed."""
+    """Kill every process of the server. The first is stopped before, so that none is missed."""
     postmaster = int((postgres.data / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGSTOP)
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
@@ -99,7 +99,7 @@ def kill_postgres(postgres: Postgres) -> None:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process still does anything; a zombie does not."""
+    """Return whether a process still runs. A zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -107,7 +107,7 @@ def _runs(pid: int) -> bool:
 
 
 def pending_of(drain: int, valkey: Valkey) -> int:
-    """How many entries a drain has read and not acknowledged, by its process id."""
+    """Count the entries that a drain has read and not acknowledged."""
     total = 0
     with valkey.client() as client:
         for stream in stream_names(Options().streams):
@@ -123,7 +123,7 @@ def count(url: str, table: str) -> int:
 
 
 def peak_memory_mb(process: subprocess.Popen[str], *, within_s: float = 240) -> float:
-    """The most memory that a process has held, once it has ended."""
+    """Return the peak memory of a process that has ended."""
     peak_kb = [0]
 
     def has_ended() -> bool:

@@ -1,9 +1,9 @@
-"""Passwords that are hashed at once: a million rounds for each account are half of the suite."""
+"""A quick password hash: a million rounds for each account took half of the suite's time."""
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 
 class QuickHasher(PBKDF2PasswordHasher):
-    """Django's own but for the rounds, which stand in the hash: a real server can check it."""
+    """Django's own with fewer rounds. The hash names them, so a real server can check it."""
 
     iterations = 1

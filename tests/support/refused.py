@@ -1,4 +1,4 @@
-"""What the tests of refusals look at."""
+"""Helpers for the tests of refusals."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ STRANGER = "https://stranger.example"
 
 
 def files(var_dir: Path) -> list[Path]:
-    """One for each process that has refused something."""
+    """Return the files, one for each process that has refused something."""
     return sorted((var_dir / "refusals").glob("*.json"))
 
 
 def counted() -> dict[tuple[str, str], int]:
-    """Refused requests by code and origin, of all processes."""
+    """Count refused requests by code and origin, of all processes."""
     return {(each.code, each.origin): each.requests for each in collect().counts}
 
 

@@ -16,17 +16,17 @@ SECOND = 10**9
 
 
 def ago(seconds: float) -> int:
-    """As a version."""
+    """Return the version of a time in the past."""
     return int((timezone.now() - timedelta(seconds=seconds)).timestamp() * 10**6) * 1000
 
 
 def add(product_id: str, at: int, *, cart_id: UUID = CART, **members: Any) -> None:
-    """It becomes a row now, whenever it was accepted."""
+    """Merge an add now, whenever it was accepted."""
     store.merge([Record(Add(cart_id, product_id, **members), at)])
 
 
 class Screen:
-    """A page that asks: it shows each item once, with its newest add, as live.js does."""
+    """A page that polls. It shows each item once, with its newest add, as live.js does."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -34,7 +34,7 @@ class Screen:
         self.rows: dict[str, dict[str, str]] = {}
 
     def look(self) -> list[str]:
-        """The product ids of what it had not shown yet."""
+        """Poll. Return the product ids of what was not shown before."""
         found = self.client.get(reverse("admin:live_adds"), {"after": self.mark})
         if found.status_code == 304:
             assert found.content == b""

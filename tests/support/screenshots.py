@@ -45,7 +45,7 @@ SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
 def main() -> None:
-    """Take them all, and print what was made."""
+    """Take all pictures, and print their names."""
     if CHROMIUM is None:
         sys.exit(MISSING)
     directory = Path(sys.argv[1]) if sys.argv[1:] else _own_directory()
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _own_directory() -> Path:
-    """Git leaves it alone: the pictures are for looking at, and change with each run."""
+    """Return a folder that git ignores: the pictures change with each run."""
     directory = DOCS / "screenshots"
     directory.mkdir(exist_ok=True)
     (directory / ".gitignore").write_text("*\n")
@@ -74,7 +74,7 @@ def _tell(picture: Path) -> None:
 
 
 def photograph(browser: Browser, var_dir: str, directory: Path) -> Iterator[Path]:
-    """Yields each picture once it is there: directory/full/cart-dark-390.png."""
+    """Yield each picture when it is made: directory/full/cart-dark-390.png."""
     env = _migrated(var_dir)
     with serving(
         "accounts", "erased", var_dir=var_dir, database_url=env["DATABASE_URL"]
@@ -88,7 +88,7 @@ def photograph(browser: Browser, var_dir: str, directory: Path) -> Iterator[Path
 
 
 def photograph_shop(browser: Browser, var_dir: str) -> Iterator[Path]:
-    """docs/demo.png, and docs/toolbar.png, which has the SQL of its last POST."""
+    """Take docs/demo.png, and docs/toolbar.png with the SQL of its last POST."""
     url = _migrated(var_dir)["DATABASE_URL"]
     with (
         debugging(var_dir=var_dir, database_url=url) as console,
@@ -112,7 +112,7 @@ def _taken(page: Page, path: Path) -> Path:
 
 
 def _migrated(var_dir: str) -> dict[str, str]:
-    """The environment of a new database."""
+    """Return the environment of a new database."""
     env = {"VAR_DIR": var_dir, "DATABASE_URL": f"sqlite:///{var_dir}/tracker.sqlite3"}
     _manage("migrate", "--verbosity=0", env=env)
     return env

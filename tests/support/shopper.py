@@ -1,4 +1,4 @@
-"""A visitor of a shop that uses the snippet: what the page does, and what the browser keeps."""
+"""A visitor of a shop with the snippet: what the page does, and what the browser keeps."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ def item(product_id: str, **members: Any) -> dict[str, Any]:
 
 
 class Shopper:
-    """One tab. What it stored is told apart from other visitors' by the ids of its carts."""
+    """A tab. The ids of its carts tell its adds from those of other visitors."""
 
     def __init__(self, sites: Sites, context: BrowserContext, url: str) -> None:
         self.sites, self.context, self.url = sites, context, url
@@ -39,36 +39,36 @@ class Shopper:
         self.page.goto(url)
 
     def add(self, *items: dict[str, Any] | None) -> None:
-        """All in one moment; does not wait for their ends."""
+        """Add all at the same moment, without waiting."""
         self.page.evaluate(_ADD, list(items))
 
     def add_and_leave(self, *items: dict[str, Any] | None) -> None:
-        """All in one moment, and off to another site's page in the same one."""
+        """Add all at the same moment, and leave for another site at once."""
         with self.page.expect_navigation(url=ELSEWHERE):
             self.page.evaluate(
                 f"(items) => {{ ({_ADD})(items); location = '{ELSEWHERE}' }}", list(items)
             )
 
     def ends(self, count: int) -> list[Any]:
-        """How so many adds and resets ended: ["stored", cart id], ["refused", problem]…"""
+        """Wait for this many adds and resets. Return the ends: ["stored", cart id], ["refused", …]."""
         self.page.wait_for_function("(count) => window.ends?.length >= count", arg=count)
         return list(self.page.evaluate("ends"))
 
     def added(self, *items: dict[str, Any] | None) -> list[Any]:
-        """Add, and wait; what each has brought."""
+        """Add and wait. Return the results."""
         before = self.page.evaluate("window.ends?.length ?? 0")
         self.add(*items)
         return [end for _, end in self.ends(before + len(items))[before:]]
 
     def hear_of(self, event: str) -> None:
-        """The browser says that the network is back, or the page: ends the wait after a failure."""
+        """Fire an event that ends the wait after a failure, like `online`."""
         self.page.evaluate("(event) => { dispatchEvent(new Event(event)) }", event)
 
     def code(self) -> str:
         return str(self.page.evaluate("cartTracker.code()"))
 
     def cookie(self) -> dict[str, Any]:
-        """The shop's own one; empty if there is none."""
+        """Return the shop's own cookie, or an empty text."""
         found = [each for each in self.context.cookies(self.url) if each["name"] == "cart_tracker"]
         return dict(found[0]) if found else {}
 
@@ -76,12 +76,12 @@ class Shopper:
         return str(self.cookie().get("value", ""))
 
     def trackers_cookie(self) -> str:
-        """The value of the one that only the tracker can read; "" if there is none."""
+        """Return the cookie that only the tracker can read, or an empty text."""
         found = self.context.cookies(urljoin(Sites.tracker, "/items"))
         return next((str(each["value"]) for each in found if each["name"] == "cart_id"), "")
 
     def waiting(self) -> list[Any]:
-        """What is in the queue in localStorage, the oldest first."""
+        """Return the queue in localStorage, the oldest first."""
         kept = self.page.evaluate("Object.entries(localStorage).sort()")
         return [json.loads(text) for key, text in kept if key.startswith("cart_tracker.")]
 
@@ -89,9 +89,9 @@ class Shopper:
         wait_for(lambda: not self.waiting())
 
     def stored(self, cart_id: str) -> list[Stored]:
-        """What the tracker has in this cart, oldest first."""
+        """Return the tracker's items in this cart, oldest first."""
         return [row[1:] for row in self.sites.rows() if row[0] == cart_id]
 
     def pass_time(self) -> None:
-        """As long as a request to the shop takes: what would have been sent by now, has been."""
+        """Wait for a request to the shop. What would have been sent by now has been sent."""
         self.page.evaluate("fetch('/')")

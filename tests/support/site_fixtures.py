@@ -1,4 +1,4 @@
-"""What the tests of shops on sites of their own are given. Asked for with `pytest_plugins`.
+"""Fixtures for tests of shops on their own sites. Asked for with `pytest_plugins`.
 
 Together with `tests.support.browser_fixtures`, which skips them where there is no Chromium.
 """
@@ -21,7 +21,7 @@ def sites(new_database: Callable[[], str]) -> Iterator[Sites]:
 
 @pytest.fixture(scope="module", params=["all"])
 def shopping(sites: Sites, request: pytest.FixtureRequest) -> Iterator[Browser]:
-    """A browser that finds the sites. Its parameter is which of the tracker's cookies it takes:
+    """Start a browser that finds the sites. The parameter says which cookies it accepts:
 
     `@pytest.mark.parametrize("shopping", ["partitioned", "none"], indirect=True)`
     """
@@ -31,7 +31,7 @@ def shopping(sites: Sites, request: pytest.FixtureRequest) -> Iterator[Browser]:
 
 @pytest.fixture
 def visitor(shopping: Browser, sites: Sites, complaints: Complaints) -> Iterator[BrowserContext]:
-    """A new visitor: no cookies yet. The front answers normally, and has seen nothing."""
+    """Make a new visitor without cookies. The front answers normally, and has seen nothing."""
     context = shopping.new_context()
     context.set_default_timeout(PATIENCE_MS)
     complaints.listen(context)
@@ -44,7 +44,7 @@ def visitor(shopping: Browser, sites: Sites, complaints: Complaints) -> Iterator
 
 @pytest.fixture
 def open_shop(visitor: BrowserContext, sites: Sites) -> Callable[..., Page]:
-    """The visitor's only tab goes to a shop's blank page: `open_shop("shop-a")`."""
+    """Open a shop's blank page in the visitor's only tab: `open_shop("shop-a")`."""
     tab = visitor.new_page()
 
     def go(shop: str, port: str = "") -> Page:

@@ -1,7 +1,7 @@
-"""Shops and the tracker as sites of their own, over HTTPS, for a browser on this machine.
+"""Shops and the tracker as separate sites over HTTPS, for a browser on this machine.
 
-No browser knows `test` as a domain, and so takes it for a public suffix, as `com` is one:
-`tracker.test` and `shop-a.test` are sites as foreign to each other as two shops on the web.
+Browsers treat `test` as a public suffix, like `com`: `tracker.test` and `shop-a.test` are as
+foreign to each other as two shops on the web.
 """
 
 import shutil
@@ -40,10 +40,10 @@ _PREFERENCES: dict[Cookies, dict[str, object]] = {
 
 
 class Sites:
-    """`https://tracker.test` with a database of its own, and any number of shops beside it.
+    """`https://tracker.test` with its own database, and any number of shops.
 
-    `shop-a` and `shop-b` are in the tracker's list, every other name is a stranger's. `front` is
-    what all of them stand behind: it can fail on purpose, and has seen what the tracker was asked.
+    `shop-a` and `shop-b` are in the tracker's list, all other names are strangers. All of them are
+    behind `front`, which can fail on purpose and records the requests to the tracker.
     """
 
     tracker = "https://tracker.test"
@@ -69,19 +69,19 @@ class Sites:
         shutil.rmtree(self._directory)
 
     def url(self, shop: str) -> str:
-        """A shop's origin: `https://shop-a.test`."""
+        """Return a shop's origin: `https://shop-a.test`."""
         return f"https://{shop}.test"
 
     def page(
         self, shop: str, path: str, html: str, headers: Mapping[str, str] | None = None
     ) -> str:
-        """Put a page on a shop's server; returns its URL. Another one there is replaced."""
+        """Put a page on a shop's server, or replace it. Return its URL."""
         self.front.pages[f"{shop}.test", path] = (html, headers or {})
         return f"{self.url(shop)}{path}"
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """Until the block's end the tracker can't store an item, and says so by itself: 503."""
+        """Make the tracker answer 503 until the block ends, because it can't store an item."""
         self._execute("ALTER TABLE tracker_item RENAME TO tracker_item_away")
         try:
             yield
@@ -89,7 +89,7 @@ class Sites:
             self._execute("ALTER TABLE tracker_item_away RENAME TO tracker_item")
 
     def rows(self) -> list[Row]:
-        """What the tracker has stored, oldest first: cart id, product id, name, price in cents."""
+        """Return the stored items, oldest first: cart id, product id, name, price in cents."""
         found = self._execute(
             "SELECT cart_id, product_id, name, price FROM tracker_item ORDER BY created_at, id"
         )
@@ -101,7 +101,7 @@ class Sites:
             return list(cursor.fetchall() if cursor.description else [])
 
     def _connection(self) -> Any:
-        """Not by Django's models: see tests/support/browser.py."""
+        """Connect without Django's models: see tests/support/browser.py."""
         if self._database_url.startswith("sqlite:///"):
             return sqlite3.connect(self._database_url.removeprefix("sqlite:///"))
         return psycopg2.connect(self._database_url)
@@ -109,7 +109,7 @@ class Sites:
 
 @contextmanager
 def launched_for(sites: Sites, *flags: str, cookies: Cookies = "all") -> Iterator[Browser]:
-    """Chromium that finds these sites, on every port, and trusts their key."""
+    """Start a Chromium that finds these sites on every port and trusts their key."""
     with launched_with(
         _PREFERENCES[cookies],
         f"--host-resolver-rules=MAP *.test 127.0.0.1:{sites.front.port}",

@@ -1,4 +1,4 @@
-"""What the tests of valkey:// are given. A test module asks for it with `pytest_plugins`."""
+"""Fixtures for the tests of valkey://. A test module asks for them with `pytest_plugins`."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,14 +21,14 @@ def shared_valkey() -> Iterator[Valkey]:
 
 @pytest.fixture
 def valkey(shared_valkey: Valkey) -> Valkey:
-    """A running server with nothing in it, in its first state."""
+    """Give a running, empty server in its initial state."""
     shared_valkey.execute("FLUSHALL")
     return shared_valkey
 
 
 @pytest.fixture
 def start_valkey() -> Iterator[Callable[..., Valkey]]:
-    """Starts a server of the test's own; takes what Valkey takes."""
+    """Start a server for one test, with the arguments of Valkey."""
     servers: list[Valkey] = []
 
     def start(*config: str, **kwargs: Any) -> Valkey:
@@ -42,7 +42,7 @@ def start_valkey() -> Iterator[Callable[..., Valkey]]:
 
 @pytest.fixture
 def open_stream(valkey: Valkey) -> Iterator[OpenStream]:
-    """`open_stream("streams=1")`, or `open_stream(url=server.url())` for another server."""
+    """Open an intake: `open_stream("streams=1")`, or with `url=` for another server."""
     opened: list[StreamIntake] = []
 
     def make(query: str = "", url: str = "") -> StreamIntake:

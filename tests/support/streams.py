@@ -1,4 +1,4 @@
-"""How the tests of valkey:// write to streams, read from them and look at them."""
+"""Helpers of the tests of valkey:// that write to streams, read them and inspect them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ def is_refused(intake: Intake, **members: str) -> bool:
 
 
 def accept_many(stream: StreamIntake, count: int) -> set[str]:
-    """Adds to as many carts; returns their product ids."""
+    """Accept this many adds for as many carts. Return their product ids."""
     names = {f"sku-{number}" for number in range(count)}
     for name in names:
         stream.accept(add(name, uuid4()))
@@ -43,7 +43,7 @@ def accept_many(stream: StreamIntake, count: int) -> set[str]:
 
 
 def read_all(reader: StreamReader, *, acknowledge: bool = True) -> list[str]:
-    """The product ids of all that waits, in the order in which they are read."""
+    """Read everything. Return the product ids in their order."""
     found: list[str] = []
     while batch := reader.read(100):
         found += [record.add.product_id for record in batch.records]
@@ -53,12 +53,12 @@ def read_all(reader: StreamReader, *, acknowledge: bool = True) -> list[str]:
 
 
 def waiting(server: Valkey, streams: int = 16) -> int:
-    """How many entries the server holds."""
+    """Count the entries on the server."""
     return sum(server.execute("XLEN", name) for name in stream_names(streams))
 
 
 def read_until(reader: StreamReader, count: int) -> list[str]:
-    """Read and acknowledge until there were so many; for what has to be old enough first."""
+    """Read and acknowledge until there were this many. Some must become old enough first."""
     found: list[str] = []
 
     def is_enough() -> bool:
@@ -75,7 +75,7 @@ def pending(valkey: Valkey) -> int:
 
 
 class Counted:
-    """How much one of the service's counters has grown since this was made."""
+    """The growth of a counter of the service since this was made."""
 
     def __init__(self, name: str) -> None:
         self._name = f"cart_tracker_{name}_total"

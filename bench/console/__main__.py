@@ -1,14 +1,14 @@
-"""What the console's pages take with few rows and with many, and what a stock admin takes.
+"""Measure the console's pages with few rows and with many, and a stock admin beside them.
 
     .venv/bin/python -m bench.console [--items 10000 10000000] [--rounds 5] [--json FILE]
 
-A PostgreSQL of its own, with a database for each size, filled by `manage.py seed_demo`. All pages
-are taken in turn on all sizes, in one process and without a server, by an account that may do
-everything; shown are medians. The first turn does not count: in it PostgreSQL and Django read what
-they keep in memory afterwards.
+It starts a PostgreSQL of its own, with a database for each size, filled by `manage.py seed_demo`.
+Each round requests all pages on all sizes, in one process and without a server, by an account that
+may do everything. The table shows medians. The first round does not count: PostgreSQL and Django
+read in it what they keep in memory afterwards.
 
-With the most rows, a page may need 3 times the SQL that it needs with the fewest, and must need
-less than 50 ms of it. What misses that is marked, and makes the exit code 1.
+With the most rows, a page may spend at most 3 times as long in SQL as with the fewest, and must
+stay under 50 ms. The table marks pages that miss this, and the exit code is 1.
 """
 
 import argparse
@@ -34,18 +34,18 @@ from tests.support.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MAX_RATIO, MAX_SQL_MS = 3.0, 50.0
-# What takes longer in the stock admin is taken once.
+# A stock page that takes longer is requested only once.
 STOCK_ONCE_MS = 1000.0
 _MISSING = "skipped: there is no such page"
-# With all indexes, and as much again for the log while it is filled.
+# With all indexes, and as much again for the write-ahead log of filling the tables.
 ITEM_BYTES, SERVER_BYTES = 1400, 1_000_000_000
 COLUMNS = ["ms", "SQL, few", "many", "ratio", "request, few", "many", "ratio", "statements"]
 COLUMNS += ["stock: SQL", "request", ""]
 
 
 @dataclass
-class Row:
-    """What was measured of one page: figures by size, as bench/console/take.py has them."""
+class PageFigures:
+    """The Figures of one page (bench/console/take.py): ours by size, and the stock admin's."""
 
     name: str
     ours: dict[int, list[Any]] = field(default_factory=dict)
@@ -53,8 +53,8 @@ class Row:
     stock_fails: bool = False
     problem: str = ""
 
-    def forget(self) -> None:
-        """The first turn does not count, unless there is no other."""
+    def forget_first_round(self) -> None:
+        """Drop the first round's figures. A slow stock page keeps them: it has no others."""
         self.ours = {}
         if not self.stock_is_slow:
             self.stock = []
@@ -76,7 +76,7 @@ class Row:
         return f"{median(getattr(each, figure) for each in self.stock):.1f}" if self.stock else ""
 
     def raw(self) -> dict[str, Any]:
-        """All figures, for a JSON file."""
+        """Return all figures, for a JSON file."""
         return {
             "name": self.name,
             "ours": {size: [each._asdict() for each in taken] for size, taken in self.ours.items()},
@@ -87,7 +87,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Empty if the page is as fast as it must be."""
+        """Why the page fails, or "" if it is as fast as it must be."""
         if self.problem:
             return self.problem
         slow = self.median(max(self.ours), "sql_ms") >= MAX_SQL_MS
@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def _databases(sizes: list[int], stack: ExitStack) -> dict[int, Any]:
-    """By size, filled. Django is set up for them: nothing of it can be imported before."""
+    """Return a filled database for each size. Sets Django up, so import no models before."""
     postgres = Postgres(durable=True, settings=POSTGRES_SETTINGS)
     stack.callback(postgres.remove)
     var_dir = stack.enter_context(tempfile.TemporaryDirectory())
@@ -129,7 +129,7 @@ def _databases(sizes: list[int], stack: ExitStack) -> dict[int, Any]:
         _manage("seed_demo", f"--items={size}", "--seed=1")
         postgres.execute("VACUUM (ANALYZE)", f"items_{size}")
     postgres.execute("CHECKPOINT")
-    logging.disable()  # A page that fails is told of in the table.
+    logging.disable()  # The table says which page fails.
     settings.ROOT_URLCONF = "bench.console.stock"
     django.setup()
     from bench.console.take import Database
@@ -144,11 +144,11 @@ def _manage(*command: str) -> None:
     subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, check=True)
 
 
-def _measure(databases: dict[int, Any], rounds: int) -> list[Row]:
-    """All pages in turn, round after round; without those that do not exist here."""
+def _measure(databases: dict[int, Any], rounds: int) -> list[PageFigures]:
+    """Measure all pages in turn, round after round. Leave out pages that do not exist here."""
     from bench.console.pages import cases
 
-    taken = [(case, Row(case.name)) for case in cases()]
+    taken = [(case, PageFigures(case.name)) for case in cases()]
     for number in range(rounds + 1):
         _say(f"round {number} of {rounds}")
         for case, row in taken:
@@ -157,11 +157,11 @@ def _measure(databases: dict[int, Any], rounds: int) -> list[Row]:
                 _take_stock(case, row, databases[max(databases)])
         if number == 0:
             for _, row in taken:
-                row.forget()
+                row.forget_first_round()
     return [row for _, row in taken if row.problem != _MISSING]
 
 
-def _take_ours(case: Any, row: Row, databases: dict[int, Any]) -> None:
+def _take_ours(case: Any, row: PageFigures, databases: dict[int, Any]) -> None:
     from bench.console.take import NotTakenError
 
     try:
@@ -175,21 +175,21 @@ def _take_ours(case: Any, row: Row, databases: dict[int, Any]) -> None:
         row.problem = f"FAILS: {error}"
 
 
-def _take_stock(case: Any, row: Row, database: Any) -> None:
-    """Once, if that takes long or fails."""
-    from bench.console.stock import own_templates
+def _take_stock(case: Any, row: PageFigures, database: Any) -> None:
+    """Measure the stock page; only once, if it is slow or fails."""
+    from bench.console.stock import stock_templates
     from bench.console.take import NotTakenError
 
     if not case.stock or row.stock_fails or row.stock_is_slow:
         return
     try:
-        with own_templates():
+        with stock_templates():
             row.stock.append(database.take(case.stock))
     except NotTakenError:
         row.stock_fails = True
 
 
-def _show(rows: list[Row], sizes: list[int]) -> None:
+def _show(rows: list[PageFigures], sizes: list[int]) -> None:
     print(f"\n{sizes[0]:,} items and {sizes[-1]:,}; medians, in milliseconds\n")
     lines = [COLUMNS, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
@@ -198,7 +198,7 @@ def _show(rows: list[Row], sizes: list[int]) -> None:
         print("  ".join([first.ljust(widths[0]), *cells[:-1], others[-1]]).rstrip())
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: PageFigures) -> list[str]:
     if row.problem:
         return [row.name, *[""] * (len(COLUMNS) - 2), row.problem]
     few, many = min(row.ours), max(row.ours)

@@ -1,6 +1,6 @@
-"""The console's pages that are measured, and what a database has to show on them.
+"""The pages of the console to measure, and the rows of a database to show on them.
 
-Imports Django's models: after the settings are made.
+Imports Django's models, so set Django up before importing this.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,23 +24,23 @@ _CARTS, _ITEMS = Keyset("-updated_at", "-id"), Keyset("-created_at", "-id")
 
 
 class Facts(NamedTuple):
-    """What there is in one database. `marks` are what keyset pages begin after, by their names."""
+    """Rows of one database to ask for. `cursors`: by a page's name, where that page begins."""
 
     popular: str
     rare: str
     prefix: str
     small_cart: UUID
     large_cart: UUID
-    marks: dict[str, str]
+    cursors: dict[str, str]
 
 
 Address = Callable[[Facts], str]
 
 
 class Case(NamedTuple):
-    """One request to the console, and the one to a stock admin that shows the same, if any.
+    """One request to the console, and the request to a stock admin that shows the same, if any.
 
-    Of a POST's answer, which is streamed, the first chunk of rows is read.
+    The answer to a POST is streamed: it is read to the end of the first chunk of rows.
     """
 
     name: str
@@ -50,33 +50,34 @@ class Case(NamedTuple):
 
 
 def facts(client: Client) -> Facts:
-    """Of the database that is the default one now."""
+    """Return the facts of the database that is the default now."""
     sold = Item.objects.values("product_id").annotate(sold=Count("id"))
     popular = sold.order_by("-sold", "product_id")[0]["product_id"]
     carts, items = Cart.objects.all(), Item.objects.all()
     large = carts.order_by("-item_count")[0].id
-    marks = {f"cart {page}": _mark(_CARTS, carts, page) for page in (2, 40)}
-    marks |= {f"item {page}": _mark(_ITEMS, items, page) for page in (2, 40)}
-    marks |= {"in cart": _mark(_ITEMS, items.filter(cart_id=large), 2), "live": _live_mark(client)}
+    cursors = {f"cart {page}": _cursor(_CARTS, carts, page) for page in (2, 40)}
+    cursors |= {f"item {page}": _cursor(_ITEMS, items, page) for page in (2, 40)}
+    cursors["in cart"] = _cursor(_ITEMS, items.filter(cart_id=large), 2)
+    cursors["live"] = _live_cursor(client)
     return Facts(
         popular=popular,
         rare=sold.order_by("sold", "product_id")[0]["product_id"],
         prefix=popular.rpartition("-")[0],
         small_cart=carts.filter(item_count=5).order_by("-updated_at")[0].id,
         large_cart=large,
-        marks=marks,
+        cursors=cursors,
     )
 
 
-def _mark(keyset: Keyset, rows: QuerySet[Any], page: int) -> str:
-    mark = None
+def _cursor(keyset: Keyset, rows: QuerySet[Any], page: int) -> str:
+    cursor = None
     for _ in range(page - 1):
-        mark = keyset.page(rows, size=ROWS_PER_PAGE, after=mark).older
-    assert mark, f"there is no page {page}"
-    return mark
+        cursor = keyset.page(rows, size=ROWS_PER_PAGE, after=cursor).older
+    assert cursor, f"there is no page {page}"
+    return cursor
 
 
-def _live_mark(client: Client) -> str:
+def _live_cursor(client: Client) -> str:
     try:
         return str(client.get(reverse("admin:live_adds")).json()["mark"])
     except NoReverseMatch:
@@ -169,8 +170,8 @@ def _exports() -> Iterator[Case]:
 
 
 # -- Addresses -------------------------------------------------------------------------------------
-def _after(mark: str, of: Facts) -> dict[str, str]:
-    return {"after": of.marks[mark]}
+def _after(page: str, of: Facts) -> dict[str, str]:
+    return {"after": of.cursors[page]}
 
 
 def _asking(term: Callable[[Facts], str], of: Facts) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The same tables in an admin as Django's tutorial has it, beside ours: what is usual."""
+"""The same tables in an admin like that of Django's tutorial, to compare ours with."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -45,6 +45,9 @@ urlpatterns: list[Any] = [path("stock/", site.urls), *ours]
 _engines = EngineHandler([each | {"DIRS": []} for each in settings.TEMPLATES])
 
 
-def own_templates() -> AbstractContextManager[Any]:
-    """Within, pages are drawn by Django's templates: ours are for a site that has our pages."""
+def stock_templates() -> AbstractContextManager[Any]:
+    """While active, render with Django's own templates: ours link to pages that only our site has.
+
+    This replaces the engines for the whole process.
+    """
     return mock.patch("django.template.loader.engines", _engines)

@@ -1,6 +1,6 @@
-"""Takes the console's pages, in this process and without a server: how long, how much of it SQL.
+"""Request the console's pages, in this process and without a server, and time them and their SQL.
 
-Imports Django's models: after the settings are made.
+Imports Django's models, so set Django up before importing this.
 """
 
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from django.test import Client
 
 from bench.console.pages import Address, facts
 
-# No page may take so long; what a stock admin does not manage in it is not waited for.
+# No page of ours may take that long; a stock page that does counts as failed.
 _STATEMENT_TIMEOUT = "60s"
 _ANSWERS = (200, 302, 304)
 
 
 class Figure(NamedTuple):
-    """Of one request: milliseconds in statements and in all, and how many statements.
+    """The figures of one request. `sql_ms` is the part of `request_ms` spent in statements.
 
-    COMMIT is no statement here; it is in the whole.
+    COMMIT counts only in `request_ms`.
     """
 
     sql_ms: float
@@ -30,11 +30,11 @@ class Figure(NamedTuple):
 
 
 class NotTakenError(Exception):
-    """A page was not answered as it should be; the text says how."""
+    """A page could not be measured. The text says how it was answered."""
 
 
 class Database:
-    """One of several that take turns in being Django's default; each keeps its connection."""
+    """One of several databases, with its own connection. Each use makes it Django's default."""
 
     def __init__(self, name: str) -> None:
         self._connection = connections["default"].copy()
@@ -46,7 +46,10 @@ class Database:
         self._facts = facts(self._client)
 
     def take(self, address: Address, *, is_post: bool = False) -> Figure:
-        """Raises NotTakenError, and NoReverseMatch if there is no such page."""
+        """Request a page and measure it.
+
+        Raises NotTakenError if the page fails, and NoReverseMatch if there is no such page.
+        """
         where = address(self._facts)
         sql = _Statements()
         self._be_default()
@@ -71,7 +74,7 @@ class Database:
 
 
 class _Statements:
-    """Counts them and their time, until their rows are here (Django's execute_wrapper)."""
+    """Count statements and their time until the rows have arrived (Django's execute_wrapper)."""
 
     def __init__(self) -> None:
         self.took_ms, self.count = 0.0, 0

@@ -1,13 +1,13 @@
-"""How fast the drain is, whatever the size of its batches, of the tables and of the backlog.
+"""Measure how fast the drain is, by the size of batches, of tables and of the backlog.
 
     .venv/bin/python -m bench.drain_rates [--only rates|stored|memory] [--quick] [--json FILE]
 
-`rates` drains new items into SQLite and PostgreSQL, in batches of several sizes; `stored` drains
-into tables that hold up to 10 million items already; `memory` looks at `manage.py drain --once`
-before large backlogs. All with real servers, synced to the disk; `stored` with the settings of
-bench/circumstances.py, the others with the default ones. The cases of a table take turns, so that
-what else the machine does hits them alike; shown are medians. `stored` needs 17 GB in TMPDIR, with
---quick 8 GB.
+`rates` drains new items into SQLite and PostgreSQL, in batches of several sizes. `stored` drains
+into tables that already hold up to 10 million items. `memory` measures the peak memory of
+`manage.py drain --once` with large backlogs. All use real servers that sync to the disk: `stored`
+with the settings of bench/circumstances.py, the others with the defaults. The cases of a table
+take turns, so that other work of the machine slows all of them alike. The tables show medians.
+`stored` needs 17 GB in TMPDIR, with --quick 8 GB.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from tests.support.parts import drain_process, peak_memory_mb
 from tests.support.postgres import Postgres
 
 ROUNDS, QUICK_ROUNDS = 5, 3
-# By batch size: so many that a turn takes some seconds at most.
+# By batch size: as many records as take a few seconds at most.
 TURN_RECORDS = {1: 1500, 10: 9000, 100: 36_000, 1000: 60_000, 5000: 60_000}
 BACKLOGS = (10_000, 100_000, 1_000_000)
 MEMORY_WITHIN_S = 600
@@ -52,7 +52,7 @@ PARALLEL_RECORDS = 240_000
 
 @dataclass
 class Backlog:
-    """What `manage.py drain --once` took, Python's start included."""
+    """What `manage.py drain --once` took, including Python's start."""
 
     records: int
     peak_mb: float
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def _end(*_: object) -> None:
-    """Ends the program, which removes its servers; a second signal must not cut that short."""
+    """End the program, which removes its servers. Ignore a second signal while that happens."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit("bench: terminated")
 
@@ -90,7 +90,7 @@ def _circumstances() -> dict[str, str]:
 
 
 def measure_rates(*, quick: bool) -> list[Case]:
-    """New items into new tables, by database and batch size; and two drains side by side."""
+    """Drain new items into new tables, by database and batch size, and with two drains at once."""
     cases = [Case(name, size) for name in ("PostgreSQL", "SQLite") for size in TURN_RECORDS]
     cases.append(Case("PostgreSQL", BATCH_RECORDS, drains=2))
     rounds = QUICK_ROUNDS if quick else ROUNDS
@@ -106,8 +106,8 @@ def measure_rates(*, quick: bool) -> list[Case]:
 
 
 def _rates_turn(case: Case, postgres: Postgres, directory: Path) -> Turn:
-    """Into a database, and from a journal, of its own."""
-    # Several drains need several segments, which each of them takes as a whole.
+    """Drain a journal of this turn's own into a database of its own."""
+    # Several drains need several segments: a drain always takes a whole one.
     records = PARALLEL_RECORDS if case.drains > 1 else TURN_RECORDS[case.size]
     with filled_journal(new_items(records), segment_mb=8 if case.drains == 1 else 2) as journal:
         if case.database == "SQLite":
@@ -146,7 +146,7 @@ def _show_rates(cases: list[Case]) -> None:
 
 
 def measure_memory(*, quick: bool) -> list[Backlog]:
-    """The peak of `manage.py drain --once` before a journal's backlog, into new tables."""
+    """Measure the peak memory of `manage.py drain --once` from a journal into new tables."""
     found = []
     with new_server() as postgres:
         for records in BACKLOGS[:-1] if quick else BACKLOGS:

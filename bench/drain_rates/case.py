@@ -1,4 +1,4 @@
-"""What the measurements of the drain share: a case and its turns, servers, journals, tables."""
+"""What all measurements of the drain use: cases, servers, journals, and printed tables."""
 
 import sys
 import tempfile
@@ -18,7 +18,7 @@ BATCH_RECORDS = 1000  # As tracker/intake/drain.py has it.
 
 @dataclass
 class Case:
-    """A row of a table: a database, a size, how many drains, and what was measured there."""
+    """A row of a printed table: a database, a size, how many drains, and the turns measured."""
 
     database: str
     size: int
@@ -26,7 +26,7 @@ class Case:
     turns: list[Turn] = field(default_factory=list)
 
     def all(self, figure: str) -> list[float]:
-        """That figure of all turns, by the name that Turn has for it."""
+        """Return a figure of all turns, sorted; `figure` is the name of an attribute of Turn."""
         return sorted(getattr(turn, figure) for turn in self.turns)
 
     def median(self, figure: str) -> float:
@@ -52,7 +52,7 @@ def new_database(postgres: Postgres, name: str, options: str = "") -> str:
 
 @contextmanager
 def filled_journal(adds: Iterable[Add], *, segment_mb: int = 8) -> Iterator[str]:
-    """The URL of a journal in which these wait."""
+    """Yield the URL of a journal that holds these adds. It is deleted at the end of the block."""
     with tempfile.TemporaryDirectory() as directory:
         yield fill_journal(Path(directory), adds, segment_mb=segment_mb)
 

@@ -1,6 +1,6 @@
 """The items that the drain is measured with, in a journal or in PostgreSQL.
 
-They are numbered, and the number says everything of them: any can be made again, to be updated.
+All of an item is computed from its number, so that any item can be made again, to update it.
 """
 
 import os
@@ -31,7 +31,7 @@ from tracker.models import item_id  # noqa: E402
 ITEMS_PER_CART = 6
 PRODUCTS = 50_000
 PRICES = 30_000
-# Numbers from here on are in nobody's cart, however many items are stored.
+# Items with these numbers are never stored beforehand, however many are.
 NEW_FROM = ITEMS_PER_CART * 10**9
 ROWS_PER_COPY = 100_000
 
@@ -40,13 +40,13 @@ _THINGS = ("socks", "rain jacket, size M", "Söckchen", "coffee mug (0.3 l)", "U
 
 
 def cart_id(cart: int) -> UUID:
-    """As random as uuid4's, so that carts that follow each other are far apart in an index."""
+    """Return an id as random as uuid4's: neighbouring carts are far apart in an index."""
     digest = md5(cart.to_bytes(8, "big"), usedforsecurity=False).digest()
     return UUID(bytes=digest, version=4)
 
 
 def add(number: int, *, price_change: int = 0) -> Add:
-    """The item with that number; ITEMS_PER_CART numbers in a row are one cart's."""
+    """Return the item with this number; ITEMS_PER_CART consecutive numbers share a cart."""
     product = number * 7919 % PRODUCTS
     name = f"{_COLOURS[product % 7]} {_THINGS[product % 5]}, no. {product}"
     price = (number * 31 + price_change) % PRICES
@@ -54,16 +54,16 @@ def add(number: int, *, price_change: int = 0) -> Add:
 
 
 def new_items(records: int) -> Iterator[Add]:
-    """Items of records / ITEMS_PER_CART carts; all carts get their first before any a second."""
+    """Yield the items of records / ITEMS_PER_CART carts: all first items, then all second ones."""
     for place in range(ITEMS_PER_CART):
         for number in range(place, records, ITEMS_PER_CART):
             yield add(number)
 
 
 def half_updates(records: int, *, stored: int, turn: int) -> list[Add]:
-    """Half of them new items in new carts, half updates of any that are stored; shuffled.
+    """Return new items in new carts, and as many updates of stored items, shuffled.
 
-    Each turn has others.
+    Each `turn` gets different ones.
     """
     chance = Random(turn)
     known = chance.sample(range(stored), records // 2)
@@ -75,7 +75,7 @@ def half_updates(records: int, *, stored: int, turn: int) -> list[Add]:
 
 
 def fill_journal(directory: Path, adds: Iterable[Add], *, segment_mb: int = 8) -> str:
-    """Accept them as one worker would; returns the journal's URL."""
+    """Accept the adds as one worker would. Return the journal's URL."""
     url = f"journal://{directory}?segment_mb={segment_mb}"
     journal = JournalIntake(urlsplit(url))
     for each in adds:
@@ -85,14 +85,14 @@ def fill_journal(directory: Path, adds: Iterable[Add], *, segment_mb: int = 8) -
 
 
 def fill_postgres(url: str, items: int) -> None:
-    """Store the first so many items, as the merge would have; tells how far it is on stderr.
+    """Store that many items as the merge would have stored them. Report progress on stderr.
 
-    With the indexes in place: pages are as full as those of a table that has grown.
+    The indexes exist from the start, so that pages are as full as in a table that has grown.
     """
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with closing(connection), connection.cursor() as cursor:
-        # No look-up of each item's cart: they are all there.
+        # Switches off the foreign key's check: all carts exist. Triggers do not run, either.
         cursor.execute("SET session_replication_role = replica")
         carts = -(-items // ITEMS_PER_CART)
         for table, rows in (("tracker_cart", carts), ("tracker_item", items)):
@@ -103,7 +103,7 @@ def fill_postgres(url: str, items: int) -> None:
                 cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", StringIO(lines))
                 rate = len(numbers) / (time.perf_counter() - began)
                 _progress(f"{table}: {numbers.stop:,} of {rows:,}, {rate:,.0f} a second")
-        # Otherwise autovacuum does it while the drain is measured.
+        # Otherwise autovacuum would do this while the drain is measured.
         cursor.execute("VACUUM (ANALYZE)")
         cursor.execute("CHECKPOINT")
 
@@ -113,7 +113,7 @@ def _progress(line: str) -> None:
     print(f"{line:60}", end=end, file=sys.stderr, flush=True)
 
 
-# Before all that a journal accepts from now on.
+# Lower than every version that a journal gives from now on.
 _VERSION = time.time_ns()
 _TIME = datetime.fromtimestamp(_VERSION / 1e9, UTC).isoformat()
 

@@ -1,4 +1,4 @@
-"""What an item costs by how many are stored already. __main__.py runs it as `stored`."""
+"""Measure what an item costs by how many are stored already; `stored` in __main__.py."""
 
 import shutil
 import sys
@@ -25,18 +25,20 @@ STORED = (100_000, 1_000_000, 10_000_000)
 STORED_ROUNDS = 3
 CHECKPOINT_RECORDS = 50_000
 UNDER_WAY_RECORDS = 200_000
-WARM_UP_TURNS = 5  # Of UNDER_WAY_RECORDS: until most pages have been changed since the checkpoint.
+# Each of UNDER_WAY_RECORDS. After them, most pages have been changed since the checkpoint.
+WARM_UP_TURNS = 5
 STORED_FIGURES = ("wall_us", "drain_us", "server_us", "cpu_us", "checkpoint_us")
-SERVER_BYTES = 3_000_000_000  # Programs, and as much of a write-ahead log as is kept.
-ITEM_BYTES = 700  # With its part of the indexes, of its cart, and of the log while it is filled.
+SERVER_BYTES = 3_000_000_000  # A server's programs, and the write-ahead log that it keeps.
+ITEM_BYTES = 700  # With its share of the indexes, of its cart, and of the log of filling the table.
 
 
 def measure_stored(*, quick: bool) -> dict[str, list[Case]]:
-    """Half updates, half new items, into tables of several sizes, each on a server of its own.
+    """Drain half updates, half new items into tables of several sizes, each on its own server.
 
-    First each turn right after a checkpoint: every page that it touches goes into the write-ahead
-    log as a whole, once. Then under way, when most pages have been changed since the last one:
-    what a server that is always busy does most of the time, if its checkpoints are rare.
+    First, each turn comes right after a checkpoint: every page that it touches goes into the
+    write-ahead log as a whole, once. Then turns follow each other without a checkpoint, when most
+    pages have been changed since the last one ("under way"): so does a busy server with rare
+    checkpoints most of the time.
     """
     sizes = STORED[:-1] if quick else STORED
     _require_capacity(sum(SERVER_BYTES + ITEM_BYTES * size for size in sizes))
@@ -66,7 +68,7 @@ def measure_stored(*, quick: bool) -> dict[str, list[Case]]:
 
 
 class Turns:
-    """Turns on servers that hold items already; each turn has items of its own."""
+    """Takes turns on servers that already hold items; no two turns drain the same adds."""
 
     def __init__(self, servers: dict[int, Postgres]) -> None:
         self._servers = servers
@@ -74,7 +76,7 @@ class Turns:
 
     def take(self, stored: int, records: int, *, checkpoint: bool = True) -> Turn:
         postgres = self._servers[stored]
-        # No more updates than there are items: a small table would be gone through several times.
+        # Not more updates than stored items: turns on a small table would update them repeatedly.
         adds = half_updates(records, stored=stored, turn=next(self._numbers))
         with filled_journal(adds) as journal:
             return drain_all(
@@ -109,4 +111,4 @@ def _require_capacity(needed: int) -> None:
     free = shutil.disk_usage(directory).free
     say(f"needs about {needed / 1e9:.1f} GB in {directory}; free are {free / 1e9:.1f} GB")
     if free < needed * 1.2:
-        sys.exit(f"bench: too little room in {directory}: set TMPDIR, or use --quick")
+        sys.exit(f"bench: not enough space in {directory}: set TMPDIR, or use --quick")

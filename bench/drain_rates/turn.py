@@ -1,9 +1,8 @@
-"""Drains, each in a process of its own, and what they took: time, and CPU on both sides.
+"""Run one turn: drains in processes of their own, measured in time and in CPU on both sides.
 
     .venv/bin/python -m bench.drain_rates.turn BATCH_RECORDS    with DATABASE_URL and INTAKE_URL set
 
-is that process; __main__.py starts it. Python's start and the first connection are not
-measured.
+is such a process. Its parent starts it; Python's start and the first connection are not measured.
 """
 
 import json
@@ -24,15 +23,15 @@ from tests.support.postgres import Postgres
 from tracker.intake.selection import intake_from_url
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-RECORD_BYTES = 200  # In the journal; about, and not less.
+RECORD_BYTES = 200  # A record in the journal is about as long, and not shorter.
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What it took to drain so many records: seconds, CPU seconds, bytes of write-ahead log.
+    """What draining `records` took: seconds, CPU seconds, and bytes of write-ahead log.
 
-    `server_s` is PostgreSQL's, with all its processes; SQLite works inside of the drain's.
-    `checkpoint_s` is what it had put off: the CPU of a checkpoint right after the drain.
+    `server_s` is the CPU of all of PostgreSQL's processes; that of SQLite is part of `drain_s`.
+    `checkpoint_s` is the CPU of a checkpoint right after the drain: work that was put off.
     """
 
     records: int
@@ -100,10 +99,10 @@ def drain_all(
     drains: int = 1,
     checkpoint: bool = True,
 ) -> Turn:
-    """Drain an intake that holds so many records into that database, which is on that server.
+    """Drain an intake that holds `records` into the database at `url`, which is on `postgres`.
 
-    Without `checkpoint` there is none afterwards, and what one would take is not known. Ends the
-    program if the records were not all merged.
+    Without `checkpoint`, none follows, and `checkpoint_s` means nothing. Ends the program if not
+    all records were merged.
     """
     with ExitStack() as stack:
         processes = [
@@ -132,7 +131,7 @@ def drain_all(
 
 
 class _Drain:
-    """A process that drains when it is told to; what it says goes to a file."""
+    """A process that drains when it reads a line, and then answers; `log` has its stderr."""
 
     def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
         self._process, self._log = process, log
@@ -153,7 +152,7 @@ class _Drain:
 
 @contextmanager
 def _drain(url: str, intake_url: str, batch_records: int) -> Iterator[_Drain]:
-    """One that is ready: started, and connected."""
+    """Start a drain, and yield it when it is connected. Kill it at the end of the block."""
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory, "log")
         with log.open("wb") as said, _process(url, intake_url, batch_records, said) as process:
@@ -171,7 +170,7 @@ def _process(url: str, intake_url: str, batch_records: int, said: Any) -> "subpr
         "DATABASE_URL": url,
         "INTAKE_URL": intake_url,
         "VAR_DIR": directory,
-        "PROMETHEUS_MULTIPROC_DIR": directory,  # As `serve` has it.
+        "PROMETHEUS_MULTIPROC_DIR": directory,  # As under `serve`.
     }
     return subprocess.Popen(
         [sys.executable, "-m", "bench.drain_rates.turn", str(batch_records)],
@@ -200,12 +199,12 @@ def main() -> None:
 
     batch_records = int(sys.argv[1])
     if batch_records < drain.BATCH_RECORDS:
-        # A batch is smaller when no more waits, and then there is no more to be read, either.
+        # In production a batch is small only if few records wait, and then a read is short, too.
         journal_reader.READ_BYTES = batch_records * RECORD_BYTES
     drain.BATCH_RECORDS = batch_records
     source = intake_from_url(settings.SERVED_INTAKE_URL).source()
     assert source
-    dead_letters = DeadLetter.objects.count()  # Makes the connection.
+    dead_letters = DeadLetter.objects.count()  # This also connects.
     print("ready", flush=True)
     sys.stdin.readline()
     used_s, began = time.process_time(), time.perf_counter()

@@ -1,9 +1,9 @@
-"""How many adds share one fdatasync with sync=always, and what that gains.
+"""Measure how many adds share one fdatasync with sync=always, and what that gains.
 
     .venv/bin/python -m bench.group_commit [--seconds 2] [--directory DIR]
 
-Threads append to one journal as fast as they can, each waiting for the disk before its next add, as
-the threads of a worker do. Beside it: the same with one fdatasync for each add.
+Threads append to one journal as fast as they can. Each waits for the disk before its next add, as
+the threads of a worker do. For comparison, the same with one fdatasync for each add.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def _each_alone(journal: JournalIntake, add: Add) -> None:
 def _measure(
     options: argparse.Namespace, threads: int, accept: Callable[[JournalIntake, Add], None]
 ) -> tuple[float, float]:
-    """Adds a second, and how many of them shared one fdatasync on average."""
+    """Return the adds a second, and how many of them shared one fdatasync on average."""
     syncs, real = [0], os.fdatasync
     add = Add(uuid4(), "sku-1", "Blue socks", 1299)
     accepted = [0] * threads

@@ -1,14 +1,15 @@
-"""CPU of one POST /items through the WSGI callable, over an empty Django view's.
+"""Measure the CPU of one POST /items through the WSGI callable, over that of an empty Django view.
 
     .venv/bin/python -m bench.in_process [--rounds 15] [--calls 2000] [--json FILE] [--check]
 
-Every subject is a process of its own, and all take turns, a few thousand calls each: what else the
-machine does hits them alike. A turn's figure is its CPU time (user and system, all threads) over
-its calls, less that of a callable that does nothing; shown are the median of the turns and the
-middle half of them. A server's work, and that of PostgreSQL or Valkey, is not in it.
+Every subject is a process of its own. All take turns of a few thousand calls each, so that other
+work of the machine slows all of them alike. A turn's figure is its CPU time (user and system, all
+threads) divided by its calls, less that of a callable that does nothing. The table shows the
+median of the turns and the middle half of them. The work of an HTTP server, of PostgreSQL and of
+Valkey is not included.
 
-`--check` compares the ratios with baseline.json, for people who have changed the hot path; it
-is no test, because what it measures is the machine's time. `--save` writes that file.
+`--check` compares the ratios with baseline.json, for people who have changed the hot path. It is
+not a test, because its figures depend on the machine. `--save` writes that file.
 """
 
 import argparse
@@ -35,7 +36,7 @@ FLOOR, EMPTY = "nothing", "empty Django view, no middleware"
 
 
 class Subject(NamedTuple):
-    """What is called (bench/in_process/calls.py), and under which settings."""
+    """What to call (the name of a function in bench/in_process/calls.py), and the environment."""
 
     call: str
     env: dict[str, str]
@@ -62,7 +63,7 @@ SUBJECTS = {
 
 
 class Figure(NamedTuple):
-    """Microseconds of CPU a call: the median of the turns, and the middle half's ends."""
+    """Microseconds of CPU a call: the median of the turns, and the ends of the middle half."""
 
     median: float
     low: float
@@ -98,7 +99,7 @@ def main() -> None:
 
 
 def slower_than(baseline: dict[str, float], ratios: dict[str, float]) -> list[str]:
-    """Which ratios are above the baseline's by more than TOLERANCE, in words."""
+    """Return a line for each ratio that is above the baseline's by more than TOLERANCE."""
     return [
         f"{name}: {ratios[name]:.2f} times the empty view, the baseline is {before:.2f}"
         for name, before in baseline.items()
@@ -107,7 +108,7 @@ def slower_than(baseline: dict[str, float], ratios: dict[str, float]) -> list[st
 
 
 def measure(subjects: dict[str, Subject], *, rounds: int, calls: int) -> dict[str, Figure]:
-    """The figures of these subjects, the floor's already taken off."""
+    """Return the figures of these subjects, less the floor's."""
     turns: dict[str, list[float]] = {name: [] for name in subjects}
     with ExitStack() as stack:
         places = stack.enter_context(_places(subjects))
@@ -132,7 +133,7 @@ def _turn(child: "subprocess.Popen[str]", calls: int) -> float:
     child.stdin.flush()
     answer = child.stdout.readline()
     if not answer:
-        sys.exit("bench: a subject has ended; its last words stand above")
+        sys.exit("bench: a subject has ended; see its output above")
     return float(answer) / calls / 1000
 
 
@@ -143,7 +144,7 @@ def _figure(turns: list[float]) -> Figure:
 
 @contextmanager
 def _places(subjects: dict[str, Subject]) -> Iterator[dict[str, str]]:
-    """What the braces in the subjects' settings stand for; only the servers that are needed."""
+    """Start the servers that are needed. Yield the values for the names in braces."""
     with tempfile.TemporaryDirectory() as directory:
         places, servers = {"directory": directory}, list[Any]()
         if any("{valkey}" in str(subject.env) for subject in subjects.values()):
@@ -171,7 +172,7 @@ def _child(
         "DJANGO_SETTINGS_MODULE": "core.settings",
         "VAR_DIR": str(own),
         "DATABASE_URL": places.get("postgres", ""),
-        "PROMETHEUS_MULTIPROC_DIR": str(own),  # As `serve` has it.
+        "PROMETHEUS_MULTIPROC_DIR": str(own),  # As under `serve`.
         "STOREFRONT_ORIGINS": "https://shop.example",
         **{name: value.format_map(given) for name, value in subject.env.items()},
     }

@@ -1,4 +1,4 @@
-"""One subject of bench/in_process/__main__.py: called as often as each line of its input says."""
+"""Run one subject of bench/in_process/__main__.py: each input line is a number of calls."""
 
 import gc
 import os
@@ -58,7 +58,7 @@ def _environs() -> list[dict[str, Any]]:
 
 
 def nothing() -> Call:
-    """What every subject pays for being called."""
+    """Do only what every subject does for a call."""
     environs = _environs()
 
     def call(number: int) -> object:
@@ -70,7 +70,7 @@ def nothing() -> Call:
 
 
 def application() -> Call:
-    """A request through the WSGI callable, its answer read and closed as a server does it."""
+    """Send a request through the WSGI callable; read and close its answer as a server does."""
     empty = os.environ["DJANGO_SETTINGS_MODULE"] == "bench.in_process.empty.settings"
     wsgi: Any = get_wsgi_application() if empty else import_module("core.wsgi").application
     environs = _environs()
@@ -139,7 +139,7 @@ def main() -> None:
     call = SUBJECTS[sys.argv[1]]()
     numbers = cycle(range(len(BODIES)))
     gc.collect()
-    gc.freeze()  # As the workers do it.
+    gc.freeze()  # As workers do.
     for line in sys.stdin:
         begin = process_time_ns()
         for _ in range(int(line)):

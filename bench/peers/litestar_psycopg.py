@@ -38,7 +38,7 @@ class Added(Struct):
 async def database(app: Litestar) -> AsyncIterator[None]:
     async with AsyncConnectionPool(
         os.environ["DATABASE_URL"],
-        # As many as the load's connections: 4 and 10 accept less.
+        # As many as the load has connections. With 4 or 10, it accepts less.
         min_size=16,
         max_size=16,
         # The statement is prepared at its first use, and is a transaction of its own.

@@ -1,4 +1,4 @@
--- What every peer stores into. Ours has its own tables, with a version beside each field.
+-- The tables of every peer. Ours has its own, with a version beside each field.
 CREATE TABLE cart (
     id uuid PRIMARY KEY,
     created_at timestamptz NOT NULL DEFAULT now()

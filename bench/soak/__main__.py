@@ -1,12 +1,12 @@
-"""Ten minutes at 80 % of what the machine takes: does the drain keep up, and how far behind is it?
+"""Load the machine for ten minutes at 80 % of its limit, to see how closely the drain follows.
 
     .venv/bin/python -m bench.soak [--minutes 10] [--share 0.8] [--json FILE]
 
-`manage.py serve` with two workers, the journal and its drain, PostgreSQL with fsync and the
-settings of bench/circumstances.py, and the load (wrk) share all cores of the machine. First wrk
-goes as fast as it can, for what the machine takes; then at the given share of that. Meanwhile, ten
-times a second, an item of our own is added and waited for in its row. At the end every accepted
-add must be one that was drained.
+All cores of the machine are shared by `manage.py serve` with two workers, the journal and its
+drain, PostgreSQL with fsync and the settings of bench/circumstances.py, and the load (wrk). First
+wrk sends as fast as it can, to find the limit; then at the given share of it. Meanwhile, ten times
+a second, the bench adds an item of its own and waits for its row. At the end, every accepted add
+must have been drained.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def _measure(server: Server, database: str, *, seconds: int, share: float) -> di
 
 
 def _load(server: Server, seconds: int, *, first: int, rate: float = 0) -> dict[str, float]:
-    """With that many requests a second; as many as it takes without a rate."""
+    """Send `rate` requests a second, or without a rate as many as are answered."""
     script = "bench/soak/soak.lua" if rate else "bench/wire/traffic.lua"
     command = f"wrk --threads 1 --connections {CONNECTIONS} --duration {seconds}s --script {script}"
     url = f"http://127.0.0.1:{server.port}"
@@ -113,7 +113,7 @@ def _load(server: Server, seconds: int, *, first: int, rate: float = 0) -> dict[
 
 
 def backlog(server: Server) -> int:
-    """Adds that were answered 200 and are not rows yet, as /metrics tells it: up to 1 s old."""
+    """Return how many accepted adds are not rows yet, from /metrics: up to 1 s old."""
     with urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=30) as page:
         text = page.read().decode()
     accepted, drained = (
@@ -127,15 +127,15 @@ def _wait_until_drained(server: Server) -> None:
     deadline = time.monotonic() + GIVE_UP_AFTER_S
     while backlog(server) > 0 and time.monotonic() < deadline:
         time.sleep(0.2)
-    time.sleep(1.5)  # Until the workers have shown their last adds.
+    time.sleep(1.5)  # Until the workers have published the counts of their last adds.
 
 
 class Watch:
-    """Looks again and again, on a thread, until the end of the block."""
+    """Calls `measure` again and again, on a thread, until the end of the block."""
 
-    def __init__(self, look: Callable[[], Any], *, every_s: float) -> None:
+    def __init__(self, measure: Callable[[], Any], *, every_s: float) -> None:
         self.seen: list[Any] = []
-        self._look, self._every_s = look, every_s
+        self._measure, self._every_s = measure, every_s
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
@@ -148,7 +148,7 @@ class Watch:
 
     def _watch(self) -> None:
         while not self._done.wait(self._every_s):
-            self.seen.append(self._look())
+            self.seen.append(self._measure())
             if len(self.seen) % round(10 / self._every_s) == 0:
                 _say(f"{len(self.seen) * self._every_s:.0f} s: {self.seen[-1]}")
 

@@ -1,7 +1,7 @@
 -- bench/wire/traffic.lua at a given rate: request n is due n / rate seconds after the first, and a
--- connection waits for the moment that is next. A little by chance, so that the rate is that of many
--- visitors and not that of a metronome. While all connections wait for answers, moments pass
--- unused, and those are made up for afterwards: on the average, the rate is kept.
+-- free connection waits until then. Each time is shifted a little at random, because visitors do not
+-- come like the ticks of a clock. Requests that are due while all connections wait for answers are
+-- sent afterwards, so that the average rate is kept.
 
 dofile("bench/wire/traffic.lua")
 

@@ -1,4 +1,4 @@
-"""Measures POST /items over the wire, beside peers: `script/bench wire --help`."""
+"""Measure POST /items over the wire, beside peers: `script/bench wire --help`."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from bench.wire.results import Report, Result
 from bench.wire.stage import OTHER_CORE, SERVING_CORE, NotRunError, Running, Stage
 from bench.wire.subjects import SUBJECTS, Subject
 
-# Of the slowest peer's limit: all can keep up with it, and that one has some queue.
+# Share of the slowest peer's limit: every subject can keep up, and the slowest has some queue.
 FIXED_SHARE = 0.6
 # A run during which others took more of a core than this is tried again.
 DISTURBED = 0.10
@@ -34,7 +34,7 @@ _NEEDED = {"wrk": "apt-get install wrk", "taskset": "apt-get install util-linux"
 
 
 class Bench:
-    """One whole run. A subject that fails is left out from then on, and its `problem` says why."""
+    """One whole run. A subject that fails is left out from then on; its `problem` says why."""
 
     def __init__(self, stage: Stage, subjects: list[Subject], given: Namespace) -> None:
         self._stage = stage
@@ -79,10 +79,10 @@ class Bench:
             self._tell(f"{step}: {result.subject.title}: {said}")
 
     def _least_disturbed(self, measure: Callable[[], Measured]) -> Measured:
-        """One of some tries; whether it was fast is no reason."""
+        """Measure; if disturbed, retry. Return the least disturbed run, which may be a slow one."""
         tries = []
         for _ in range(1 + self._given.retries):
-            wait_until_calm([SERVING_CORE, OTHER_CORE], within_s=self._given.patience)
+            wait_until_calm([SERVING_CORE, OTHER_CORE], within_s=self._given.calm_within)
             tries.append(measure())
             if tries[-1].others <= DISTURBED:
                 break
@@ -120,9 +120,9 @@ def main() -> None:
         if shutil.which(program) is None:
             sys.exit(f"bench: {program} is not installed. Debian has it: {how}")
     if len(os.sched_getaffinity(0)) < 2:
-        sys.exit("bench: two cores are needed: one for the subject, one for all else.")
+        sys.exit("bench: two cores are needed: one for the subject, one for everything else.")
     subjects = [each for each in SUBJECTS if not given.only or each.name in given.only]
-    # As Ctrl-C: without it, a SIGTERM would leave all that was started behind.
+    # End as with Ctrl-C: otherwise a SIGTERM would leave the started processes running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped."))
     with Stage(durable=given.durable) as stage:
         bench = Bench(stage, subjects, given)
@@ -131,7 +131,7 @@ def main() -> None:
 
 
 def _write(report: Report, given: Namespace) -> bool:
-    """Print the report, write the files that were asked for; returns whether anything failed."""
+    """Print the report and write the files that were asked for. Return whether anything failed."""
     sys.stdout.write(render.text(report))
     files: dict[Path | None, Callable[[Report], str]] = {
         given.markdown: render.markdown,
@@ -152,7 +152,7 @@ def _arguments() -> Namespace:
     add("--warm-up", default=2, metavar="SECONDS", help="default: 2")
     add("--rate", help="of the latency's runs; default: 60 %% of the slowest peer's limit")
     add("--retries", default=1, help="of a run that other processes disturb; default: 1")
-    add("--patience", default=10, metavar="SECONDS", help="to wait for a calm machine; default: 10")
+    add("--calm-within", default=10, metavar="SECONDS", help="wait for a calm machine; default: 10")
     add("--markdown", type=Path, metavar="FILE")
     add("--json", type=Path, metavar="FILE")
     add("--svg", type=Path, metavar="FILE", help="a bar chart of the requests a second")
@@ -160,11 +160,11 @@ def _arguments() -> Namespace:
     add("--only", type=str, nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     flag = partial(parser.add_argument, action="store_true")
     flag("--durable", help="PostgreSQL waits for the disk at each commit")
-    flag("--quick", help="--seconds 2 --rounds 2 --warm-up 1 --retries 0 --patience 1")
+    flag("--quick", help="--seconds 2 --rounds 2 --warm-up 1 --retries 0 --calm-within 1")
     given = parser.parse_args()
     if given.quick:
         given.seconds, given.rounds, given.warm_up = 2, 2, 1
-        given.retries, given.patience = 0, 1
+        given.retries, given.calm_within = 0, 1
     return given
 
 

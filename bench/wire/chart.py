@@ -18,7 +18,10 @@ _STYLE = """
 
 
 def svg(report: Report) -> str:
-    """The fastest at the top; the constant reply, which would dwarf them all, is left out."""
+    """Return the chart, the fastest subject at the top.
+
+    It leaves out the constant reply, beside which all others would look small.
+    """
     shown = [each for each in report.measured if each.subject.name != "constant"]
     shown.sort(key=lambda each: each.requests_s, reverse=True)
     height = _TOP + _ROW * len(shown) + 8

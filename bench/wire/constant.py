@@ -1,6 +1,7 @@
-"""A fixed answer to whatever comes: the most that any HTTP server in Python can do here.
+"""Give a fixed answer to every request: the most that any HTTP server in Python can do here.
 
-httptools and uvloop, as in core/server, and nothing else. `python -m bench.wire.constant PORT`.
+It uses httptools and uvloop, as core/server does, and nothing else. Start it with
+`python -m bench.wire.constant PORT`.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ _REPLY = (
 
 
 class Constant(asyncio.Protocol):
-    """One connection. Parses each request, as any server must to know where it ends."""
+    """One connection. It parses each request, as every server must to know where it ends."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

@@ -1,4 +1,4 @@
-"""One run of one subject: under wrk as fast as it can, or at a fixed rate; and what it cost."""
+"""One run of one subject: under wrk at full speed, or at a fixed rate; and what it cost."""
 
 import json
 import resource
@@ -18,11 +18,11 @@ DRAINED_WITHIN_S = 180
 
 @dataclass(frozen=True)
 class Round:
-    """Figures of one run under wrk. CPU in µs per answered request.
+    """Figures of one run under wrk; `server_us` and `behind_us` are CPU per answered request.
 
-    `behind_us`: drain or worker, PostgreSQL and Valkey, until nothing was left to do, which was
-    `drained_after_s` after the load. `others`: the share of a core that processes which are no part
-    of the measurement took, on the core where it was more.
+    `behind_us` is the CPU of drain or worker, PostgreSQL and Valkey, until nothing was left to do,
+    `drained_after_s` after the load. `others` is the share of a core that processes outside of the
+    measurement took, on the core where that was more.
     """
 
     requests_s: float
@@ -42,7 +42,7 @@ class Round:
 
 @dataclass
 class Usage:
-    """CPU seconds so far: the server, what is behind it, the load, and everything on each core."""
+    """CPU seconds so far: of the server, of what is behind it, of the load, and of each core."""
 
     stage: Stage
     running: Running
@@ -59,7 +59,7 @@ class Usage:
         self.cores = {core: machine_cpu_s(core) for core in (SERVING_CORE, OTHER_CORE)}
 
     def others_since(self, before: "Usage") -> float:
-        """The CPU seconds of processes that are no part of this, on the core with more of them."""
+        """Return the CPU seconds of all other processes, on the core where that is more."""
         serving = self.server - before.server
         behind = self.behind - before.behind + self.load - before.load
         return max(
@@ -73,7 +73,7 @@ _OURSELVES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 def full_speed(stage: Stage, running: Running, seconds: int) -> Round:
-    """As many requests as it answers on 16 connections; then waits until what is behind is done.
+    """Send requests on 16 connections as fast as they are answered, then wait for the drain.
 
     Raises RuntimeError if wrk fails.
     """
@@ -81,11 +81,11 @@ def full_speed(stage: Stage, running: Running, seconds: int) -> Round:
     before = Usage(stage, running)
     found = _wrk(running.port, first, seconds)
     after = Usage(stage, running)
-    # wrk asks for one request at its start that it does not send.
+    # wrk makes one request at its start that it does not send.
     sent, answered = found["next_number"] - first - 1, max(1, found["answered"])
     not_ok = found["not_ok"] + found["broken"]
     running.enter(first + 1, found["next_number"], unsure=sent - found["answered"] + not_ok)
-    drained_after_s = settle(running)
+    drained_after_s = wait_until_drained(running)
     behind_s = Usage(stage, running).behind - before.behind
     took_s = found["took_us"] / 1e6
     return Round(
@@ -102,10 +102,10 @@ def full_speed(stage: Stage, running: Running, seconds: int) -> Round:
 _PERCENTILES = ("p50", "p90", "p99", "p999", "max")
 
 
-def settle(running: Running) -> float:
-    """Wait until the drain or worker has nothing left to do; returns for how many seconds it had.
+def wait_until_drained(running: Running) -> float:
+    """Wait until the drain or worker has nothing left to do. Return how many seconds that took.
 
-    Before that, its work would be done on the other subjects' time.
+    Otherwise its work would disturb the next subject's run.
     """
     if running.behind is None:
         return 0
@@ -131,7 +131,10 @@ def _wrk(port: int, first: int, seconds: int) -> dict[str, int]:
 
 
 def fixed_rate(stage: Stage, running: Running, rate: float, seconds: int) -> Outcome:
-    """That many requests a second, whatever it answers. Raises RuntimeError if it can't be."""
+    """Send `rate` requests a second, however fast the answers come.
+
+    Raises RuntimeError if the load can't be made.
+    """
     first = running.next_number
     options = {"port": running.port, "rate": rate, "seconds": seconds, "first-number": first}
     command = [sys.executable, "-m", "bench.wire.open_loop"]
@@ -142,7 +145,7 @@ def fixed_rate(stage: Stage, running: Running, rate: float, seconds: int) -> Out
     outcome.others = Usage(stage, running).others_since(before) / outcome.took_s
     unsure = outcome.unanswered + outcome.refused
     running.enter(first, first + outcome.sent, unsure=unsure)
-    settle(running)
+    wait_until_drained(running)
     return outcome
 
 

@@ -1,12 +1,13 @@
-"""Load at a fixed rate, whatever the subject does; latency from when a request was due.
+"""Send load at a fixed rate, however fast the answers; measure latency from when each was due.
 
-A closed loop, as wrk's, waits with its next request while a slow answer is out: those that a shop
-would have sent meanwhile, and that would have waited, too, are missing in its percentiles
-("coordinated omission"). Here requests come as independent shoppers' do, at exponentially
-distributed distances around the rate, and wait for a free connection if there is none; that counts.
+A closed loop, like wrk's, sends its next request only after a slow answer has come. The requests
+that a shop would have sent meanwhile, and that would have waited, too, are missing in its
+percentiles ("coordinated omission"). Here requests come like those of independent shoppers: the
+times between them are distributed exponentially around the rate. A request for which no connection
+is free waits for one, and that time counts.
 
-select(2) on plain sockets: its time-outs are in microseconds, those of uvloop and of epoll in
-milliseconds, which would be most of the figures. About 50 µs of CPU a request.
+It uses select(2) on plain sockets: its time-outs are in microseconds, those of uvloop and of epoll
+in milliseconds, which would be most of the measured latency.
 """
 
 import json
@@ -33,9 +34,10 @@ _SEED = 20_261_122  # The same schedule for all subjects.
 
 @dataclass
 class Outcome:
-    """What came back. `refused` counts all but 200, and connections that broke with a request.
+    """What came back. `refused` counts answers other than 200, and connections that broke.
 
-    `unanswered` were sent, `unsent` found no free connection, until it was given up.
+    When the run was given up, `unanswered` requests had been sent; `unsent` had found no free
+    connection.
     """
 
     first_number: int
@@ -46,11 +48,11 @@ class Outcome:
     took_s: float = 0
     cpu_s: float = 0
     latencies_ms: dict[str, float] = field(default_factory=dict)
-    others: float = 0  # As in bench/wire/measure.py, which knows.
+    others: float = 0  # As in Round; bench/wire/measure.py fills it in.
 
 
 class Client:
-    """One connection: sends a request, takes its reply in pieces, opens itself anew if closed."""
+    """One connection: sends a request, receives its reply in pieces, reconnects if it is closed."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -66,11 +68,11 @@ class Client:
         return self._socket.fileno()
 
     def send(self, raw: bytes, due: float) -> None:
-        """Raises OSError if the server can't be reached."""
+        """Send a request. Raises OSError if the server can't be reached."""
         self.due = due
         try:
             self._socket.sendall(raw)
-        except OSError:  # Closed while it was idle; that is the server's right.
+        except OSError:  # A server may close a connection that is idle.
             self.reopen()
             self._socket.sendall(raw)
 
@@ -79,7 +81,7 @@ class Client:
         self._open()
 
     def status(self) -> int | None:
-        """The reply's status once it is all there, 0 if the connection broke, None till then."""
+        """Read what has come. Return the status of a whole reply, 0 if it broke, else None."""
         try:
             data = self._socket.recv(65_536)
         except OSError:
@@ -98,7 +100,7 @@ class Client:
 
 
 def schedule(rate: float, seconds: float) -> list[float]:
-    """When each request is due, in seconds from the start."""
+    """Return when each request is due, in seconds from the start."""
     distances = random.Random(_SEED)
     due = [0.0]
     while due[-1] < seconds:
@@ -107,7 +109,7 @@ def schedule(rate: float, seconds: float) -> list[float]:
 
 
 class OpenLoop:
-    """One run: `run` sends what is due and takes what comes until all is answered."""
+    """One run: sends each request when it is due, and receives until all are answered."""
 
     def __init__(self, port: int, *, first_number: int, due: list[float]) -> None:
         self._idle = deque(Client(port) for _ in range(CONNECTIONS))
@@ -129,12 +131,12 @@ class OpenLoop:
         return self._outcome(time.perf_counter() - begin)
 
     def _pause_s(self, due: list[float], end: float) -> float:
-        """Until the next request is due, if there is a connection for it."""
+        """Return for how long to wait: until the next request is due, if a connection is idle."""
         next_due = due[self._sent] if self._idle and self._sent < len(due) else end
         return max(0.0, next_due - time.perf_counter())
 
     def _send(self, due: float) -> None:
-        client = self._idle.popleft()  # The one that was idle longest: none is idle for long.
+        client = self._idle.popleft()  # The one that was idle longest, so that none is idle long.
         client.send(request(self._first_number + self._sent), due)
         self._busy.add(client)
         self._sent += 1
@@ -178,7 +180,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--first-number", type=int, default=0, help="see bench/wire/traffic.py")
     given = parser.parse_args()
-    # Measured time must not wait for the database's turn on the same core. Root's right only.
+    # The load must not wait for the database on the same core. Only root may do this.
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     due = schedule(given.rate, given.seconds)

@@ -1,4 +1,4 @@
-"""Compares the rows with what was sent: nothing that was answered 200 may be missing."""
+"""Compare the rows with what was sent: nothing that was answered 200 may be missing."""
 
 from collections import Counter
 from contextlib import closing
@@ -16,10 +16,10 @@ _ITEMS = "SELECT cart_id::text, product_id, price FROM {} WHERE product_id LIKE 
 
 @dataclass(frozen=True)
 class Proof:
-    """What was found. `differing` rows are missing, or hold another price than the last sent.
+    """What was found. `differing` rows are missing, or hold another price than the last one sent.
 
-    As many may differ as there were requests without an answer when wrk stopped (up to 16 a run),
-    or with another one than 200. No row may be there that nobody sent.
+    `may_differ` counts the requests that had no answer when wrk stopped (up to 16 a run), or
+    another answer than 200. `unknown` rows were never sent: there must be none.
     """
 
     requests: int
@@ -40,7 +40,7 @@ class Proof:
 
 
 def prove(stage: Stage, running: Running) -> Proof | None:
-    """Look at every row, and at every request that was sent; None for what stores nothing."""
+    """Compare every row with every request that was sent. None if the subject stores nothing."""
     if not running.subject.items:
         return None
     wanted, found = rows(chain.from_iterable(running.sent)), _stored(stage, running)

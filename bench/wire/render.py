@@ -1,4 +1,4 @@
-"""A report as text for a terminal, and as Markdown."""
+"""Render a report as text for a terminal, and as Markdown."""
 
 from bench.wire.results import Report
 from bench.wire.tables import Table, tables
@@ -16,9 +16,9 @@ def markdown(report: Report) -> str:
 
 
 def _failures(report: Report) -> list[str]:
-    """Loud, and last: what stands at the end is read."""
+    """Return a line for each failure. They come last, where people look first."""
     return [
-        f"NOT AS IT SHOULD BE: {result.subject.title}: {failure}"
+        f"FAILED: {result.subject.title}: {failure}"
         for result in report.results
         for failure in result.failures
     ]

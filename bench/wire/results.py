@@ -1,4 +1,4 @@
-"""What a run has found, and how its figures are brought together."""
+"""The results of a run, and how the figures of its rounds are combined."""
 
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -12,7 +12,7 @@ from bench.wire.subjects import Kind, Subject
 
 @dataclass
 class Result:
-    """All about one subject. `problem` tells why it was not measured, or not to the end."""
+    """All results of one subject. `problem` says why it was not measured, or not to the end."""
 
     subject: Subject
     problem: str = ""
@@ -40,12 +40,12 @@ class Result:
         return self.server_us + self.behind_us
 
     def fixed_ms(self, percentile: str) -> float:
-        """0 if it was not measured, or nothing was answered."""
+        """Return a percentile at the fixed rate; 0 if nothing was measured or answered."""
         return median([each.latencies_ms.get(percentile, 0) for each in self.fixed] or [0])
 
     @property
     def failures(self) -> list[str]:
-        """What is wrong with it, for people: empty if its figures can be believed."""
+        """Reasons not to believe the figures, for people; empty if there are none."""
         found = [self.problem] if self.problem else []
         if not_ok := sum(each.not_ok for each in self.rounds):
             found.append(f"{not_ok} requests were not answered 200")
@@ -58,7 +58,7 @@ class Result:
         return found
 
     def raw(self) -> dict[str, Any]:
-        """All figures, for a JSON file."""
+        """Return all figures, for a JSON file."""
         return {
             "name": self.subject.name,
             "title": self.subject.title,

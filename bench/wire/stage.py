@@ -1,4 +1,4 @@
-"""Starts PostgreSQL, Valkey and the subjects, each on its core, with a database of its own."""
+"""Start PostgreSQL, Valkey and the subjects, each on its core and with its own database."""
 
 import json
 import os
@@ -35,9 +35,9 @@ class NotRunError(Exception):
 
 @dataclass
 class Running:
-    """A subject that takes requests, and a book of what it was sent.
+    """A subject that is ready for requests, and the numbers of the requests that it was sent.
 
-    `unsure` counts the requests that may or may not be stored: no answer came, or a refusal.
+    `unsure` counts the requests that may or may not be stored: without an answer, or refused.
     """
 
     subject: Subject
@@ -61,13 +61,13 @@ class Running:
 
 
 class Stage:
-    """What all subjects share: this process and its servers are on OTHER_CORE until the end.
+    """What all subjects use. This process and the servers run on OTHER_CORE until the end.
 
     `durable` makes PostgreSQL wait for the disk at each commit, as it does in production.
     """
 
     def __init__(self, *, durable: bool) -> None:
-        os.sched_setaffinity(0, {OTHER_CORE})  # Inherited by all that is started from here.
+        os.sched_setaffinity(0, {OTHER_CORE})  # All processes started from here inherit it.
         with ExitStack() as ends:
             self.directory = Path(tempfile.mkdtemp(prefix="cart-tracker-bench-"))
             ends.callback(shutil.rmtree, self.directory, ignore_errors=True)
@@ -89,7 +89,10 @@ class Stage:
         self._ends.close()
 
     def start(self, subject: Subject) -> Running:
-        """Returns when it answers as it should. Raises NotRunError if it does not."""
+        """Start a subject. Return when it answers correctly.
+
+        Raises NotRunError if it does not.
+        """
         directory = self.directory / subject.name
         directory.mkdir()
         port = _free_port()
@@ -119,7 +122,7 @@ class Stage:
         return running
 
     def cpu_s(self) -> float:
-        """The CPU seconds of PostgreSQL and Valkey."""
+        """Return the CPU seconds that PostgreSQL and Valkey have used."""
         return cpu_s(self._pids)
 
     def _make_templates(self) -> None:
@@ -137,7 +140,7 @@ class Stage:
         )
         if not _within(STARTED_WITHIN_S, lambda: not migration.is_running) or migration.failed:
             migration.stop()
-            sys.exit(f"bench: the database could not be migrated: {migration.last_words()}")
+            sys.exit(f"bench: the database could not be migrated: {migration.last_error()}")
 
 
 def _start(subject: Subject, line: str, words: dict[str, object], *, core: int) -> Process:
@@ -155,11 +158,14 @@ def _start(subject: Subject, line: str, words: dict[str, object], *, core: int) 
 
 
 def _require_answers(running: Running) -> None:
-    """Wait until it answers anything; then it must answer what it should."""
+    """Wait until the subject answers anything. Then require the right answers.
+
+    Raises NotRunError if it ends, does not answer, or answers something else.
+    """
 
     def answers() -> bool:
         if not running.server.is_running:
-            raise NotRunError(f"it ended at its start: {running.server.last_words()}")
+            raise NotRunError(f"it ended at its start: {running.server.last_error()}")
         with suppress(OSError, HTTPException):
             exchange(running.port, "GET", "/items")
             return True
@@ -172,7 +178,10 @@ def _require_answers(running: Running) -> None:
 
 
 def _require_the_contract(port: int) -> None:
-    """A subject that answers less than asked would be measured at less work."""
+    """Require what every subject must do: one that did less would seem faster than it is.
+
+    Raises NotRunError.
+    """
     item = {"product_id": "probe", "name": "Söckchen", "price": 5}
     cookie = {"Cookie": f"theme=dark; cart_id={_KNOWN_CART}"}
     status, headers, body = exchange(port, "POST", "/items", item, cookie)
@@ -192,7 +201,10 @@ def _require_the_contract(port: int) -> None:
 def exchange(
     port: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], Any]:
-    """One request on a connection of its own: status, headers in lower case, JSON if it is one."""
+    """Send a request on a connection of its own.
+
+    Returns the status, the headers with names in lower case, and the decoded JSON, else the text.
+    """
     client = HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         sent = {"Content-Type": "application/json", **(headers or {})}

@@ -1,8 +1,8 @@
-"""What is measured: ours, its peers, and two reference lines; and how each is started.
+"""The subjects: ours, its peers, and two references; and the commands that start them.
 
-Words in braces are filled in by stage.py: `python` (the one that has ours), `programs` (where the
-peers' are), `port`, `database`, `broker` (host and port of a Valkey) and `directory` (the
-subject's own).
+stage.py fills in the names in braces: `python` (with our packages), `programs` (the directory of
+the peers' programs), `port`, `database`, `broker` (host and port of a Valkey) and `directory`
+(the subject's own).
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ Kind = Literal["ours", "peer", "reference"]
 
 _OURS = "{python} manage.py serve --workers 1 --no-drain --port {port}"
 _DRAIN = "{python} manage.py drain"
-# Four threads, as gunicorn's manual has it for one core: 8 and 16 accept no more, 1 less, and the
-# sync worker, which closes every connection after its answer, a fifth less.
+# Four threads, as gunicorn's manual advises for one core. With 8 or 16 it accepts as much, with 1
+# less; the sync worker, which closes every connection after its answer, accepts a fifth less.
 _GUNICORN = (
     "{programs}/gunicorn shop.wsgi --workers 1 --worker-class gthread --threads 4"
     " --keep-alive 75 --bind 127.0.0.1:{port}"
@@ -28,9 +28,9 @@ _UVICORN = (
 
 @dataclass(frozen=True)
 class Subject:
-    """One thing to measure. `behind` is the process that does what was left to do after a reply.
+    """One thing to measure. `behind` starts the process that finishes the work after the reply.
 
-    `items` is the table that its items get into, "" if it stores nothing.
+    `items` is the table that its items are stored in, "" if it stores nothing.
     """
 
     name: str

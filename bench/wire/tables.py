@@ -1,4 +1,4 @@
-"""The tables of a report, ratios first: they hold on other machines, too."""
+"""The tables of a report. Ratios come first: they hold on other machines, too."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -37,7 +37,7 @@ def _more_requests(our: Result, their: Result) -> str:
 
 
 def _less_cpu(our: Result, their: Result) -> str:
-    """Only between those that store: the others leave most of the work undone."""
+    """Return the ratio for peers that store items: the others leave most of the work undone."""
     return f"{their.together_us / our.together_us:.2f}" if their.subject.items else ""
 
 

@@ -1,5 +1,5 @@
--- The requests that wrk sends: the numbered sequence of bench/wire/traffic.py, written out in Lua,
--- because wrk makes its requests in Lua. What both make must be equal to the byte.
+-- The requests that wrk sends: the numbered sequence of bench/wire/traffic.py in Lua, because wrk
+-- makes its requests in Lua. Both must make exactly the same bytes.
 
 local CARTS, PRODUCTS, PRICES = 10007, 500, 100000
 local REPEAT_AFTER = 5002

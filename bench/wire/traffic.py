@@ -1,9 +1,9 @@
 """The requests that every subject gets: a numbered sequence, the same for all and in every run.
 
-traffic.lua makes the same bytes for wrk. Every fifth request repeats the cart of an earlier one
-and product with a new price, far enough behind it that their order is beyond doubt; all others name
-a pair of their own. Eight of ten bring their cart as a cookie, one in the body, and one has none
-yet: a visitor's first add.
+traffic.lua makes the same bytes for wrk. Every fifth request repeats the cart and product of an
+earlier one with a new price, long enough after it that their order is certain. All others have a
+pair of their own. Of ten requests, eight name their cart in a cookie and one in the body; one has
+no cart yet, like a visitor's first add.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ _NO_CART, _CART_IN_BODY = 0, 1  # Of each ten.
 
 
 class Add(NamedTuple):
-    """What one request asks for; `cart_id` is None for a visitor's first."""
+    """What one request adds; `cart_id` is None for a visitor's first add."""
 
     cart_id: str | None
     product_id: str
@@ -29,14 +29,14 @@ class Add(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What must be stored: the price of each pair, and the adds that got carts of their own."""
+    """What must be stored: `known` is the price of each pair, `new` the adds without a cart."""
 
     known: dict[tuple[str, str], int]
     new: Counter[tuple[str, int]]
 
 
 def cart_id(cart: int) -> str:
-    """Spread over the whole range, as random ids are: neighbours are not neighbours in an index."""
+    """Return an id; those of neighbouring carts are as far apart in an index as random ids."""
     return f"{cart * 2_654_435_761 % 2**32:08x}-cafe-4000-8000-{cart:012x}"
 
 
@@ -47,7 +47,7 @@ def add(number: int) -> Add:
 
 
 def _pair(number: int) -> tuple[int, int]:
-    """A cart and a product; no two numbers below five million have the same, but the repeats."""
+    """Return a cart and a product. Below five million, only repeats have the same as another."""
     repeats = number % 5 == 4 and number >= REPEAT_AFTER
     pair = number - REPEAT_AFTER if repeats else number
     cart = pair % CARTS
@@ -55,7 +55,7 @@ def _pair(number: int) -> tuple[int, int]:
 
 
 def request(number: int) -> bytes:
-    """The request with that number, as it goes over the wire."""
+    """Return the bytes of the request with this number."""
     cart, product = _pair(number)
     cookie = member = ""
     if number % 10 == _CART_IN_BODY:
@@ -74,7 +74,7 @@ def post(body: bytes, cookie: str = "") -> bytes:
 
 
 def rows(numbers: Iterable[int]) -> Rows:
-    """What these requests leave behind, sent in that order."""
+    """Return what is stored after these requests, sent in this order."""
     known: dict[tuple[str, str], int] = {}
     new: Counter[tuple[str, int]] = Counter()
     for number in numbers:

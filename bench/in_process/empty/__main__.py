@@ -1,4 +1,4 @@
-"""The empty view behind our server: `python -m bench.in_process.empty PORT`."""
+"""Serve the empty view with our server: `python -m bench.in_process.empty PORT`."""
 
 import asyncio
 import gc
@@ -10,11 +10,11 @@ from django.core.wsgi import get_wsgi_application
 
 
 async def _serve(port: int) -> None:
-    """As core/server/worker.py does it, but for the graceful stop."""
+    """Serve as core/server/worker.py does, but without a graceful stop."""
     application = get_wsgi_application()
     from core.server.dispatcher import Dispatcher
 
-    door = Dispatcher(
+    dispatcher = Dispatcher(
         application,
         inline_paths=frozenset({"/items"}),
         threads=1,
@@ -22,7 +22,7 @@ async def _serve(port: int) -> None:
     )
     gc.collect()
     gc.freeze()
-    server = await asyncio.get_running_loop().create_server(door, "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(dispatcher, "127.0.0.1", port)
     await server.serve_forever()
 
 

@@ -1,4 +1,4 @@
-"""The shipped settings, less every layer between server and view."""
+"""The shipped settings without any layer between server and view."""
 
 from core.settings import *  # noqa: F403
 

@@ -1,4 +1,4 @@
-"""POST /items, answered without a look at the request."""
+"""POST /items, answered without reading the request."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path

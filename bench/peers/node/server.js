@@ -32,7 +32,7 @@ const schema = {
   response: { 200: { type: "object", properties: { cart_id: { type: "string" } } } },
 };
 
-// Five accept more here than 2, 3, 10 (pg's own default) or 16.
+// With five connections it accepts more than with 2, 3, 10 (pg's own default) or 16.
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, min: 5, max: 5 });
 const app = Fastify();
 await app.register(cookie);

@@ -1,4 +1,4 @@
-"""Which cart a request is about, for all Django peers."""
+"""The cart's cookie, for all Django peers."""
 
 import uuid
 
@@ -6,7 +6,7 @@ COOKIE_MAX_AGE_S = 31_536_000
 
 
 def from_cookie(request):
-    """The cookie's cart, or None."""
+    """Return the cart that the cookie names, or None."""
     try:
         return uuid.UUID(request.COOKIES["cart_id"])
     except (KeyError, ValueError):
@@ -14,7 +14,7 @@ def from_cookie(request):
 
 
 def remember(response, cart_id):
-    """Set the cookie; returns the response."""
+    """Set the cookie. Return the response."""
     response.set_cookie(
         "cart_id", str(cart_id), max_age=COOKIE_MAX_AGE_S, httponly=True, samesite="Lax"
     )

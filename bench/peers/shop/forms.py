@@ -14,7 +14,7 @@ class ItemForm(forms.Form):
 
 
 def parse(request):
-    """The item's members, and the members' errors if there are any."""
+    """Return the item's members and None, or None and the errors by member."""
     try:
         form = ItemForm(json.loads(request.body))
     except ValueError:

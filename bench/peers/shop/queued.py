@@ -1,4 +1,4 @@
-"""Django with django-rq: the reply waits for the queue, and not for the database."""
+"""Django with django-rq: the reply waits for the queue, not for the database."""
 
 from django.http import JsonResponse
 from django.urls import path

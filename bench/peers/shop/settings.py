@@ -1,10 +1,10 @@
-"""The settings of the Django peers. PEER names the module whose addresses are served."""
+"""The settings of the Django peers. PEER names the module whose URLs are served."""
 
 import os
 import sys
 from urllib.parse import urlsplit
 
-# psycopg 3 is installed beside this, for another peer, and Django would take it. Under the ORM
+# Another peer needs psycopg 3, so that it is installed, and Django would prefer it. With the ORM,
 # psycopg2 is a tenth faster.
 sys.modules["psycopg"] = None
 
@@ -14,7 +14,7 @@ SECRET_KEY = "not a secret: nothing here is signed"
 ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = f"shop.{os.environ['PEER']}"
 INSTALLED_APPS = ["shop", "rest_framework", "django_rq"]
-# What an endpoint without pages and logins needs of Django's layers.
+# The layers that an endpoint without pages and logins needs.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -1,4 +1,4 @@
-"""What the queue's worker does."""
+"""The job that the queue's worker runs."""
 
 from django_rq import job
 

@@ -1,4 +1,4 @@
-"""The same without look-ups: the ORM's upserts, which few know."""
+"""Django without a framework on top, and without look-ups: bulk_create as an upsert."""
 
 from django.db import transaction
 from django.http import JsonResponse

@@ -3,10 +3,10 @@
     console      pages for support staff
     demo         a made-up shop and its carts
     operations   probes, metrics, refusals
-    endpoint     POST /items: is this an item, and what is the answer?
+    endpoint     POST /items: check the item, and answer
     intake       make it durable, then drain it into rows
     rows         merge, erase, count, purge
     (ground)     adds, cart_ids, counters, models, retry
 
-The modules beside the ground (apps, checks, urls) are where Django enters; no room imports them.
+Django finds the other modules by their names (apps, checks, urls); no room imports them.
 """

@@ -30,8 +30,8 @@ SYNC_RECORDS = Histogram(
     "Records of the journal that one fdatasync made durable.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 1024),
 )
-GROUPS_LOST = Counter(f"{PREFIX}_groups_lost", "Consumer groups that had to be made anew.")
-MALFORMED = Counter(f"{PREFIX}_malformed", "Entries of a stream that are no records.")
+GROUPS_LOST = Counter(f"{PREFIX}_groups_lost", "Consumer groups that had to be made again.")
+MALFORMED = Counter(f"{PREFIX}_malformed", "Entries of a stream that are not records.")
 DELETED = Counter(f"{PREFIX}_deleted", "Entries that somebody deleted before they became rows.")
 BATCH_RECORDS = Histogram(
     f"{PREFIX}_batch_records", "Records per batch.", buckets=(1, 3, 10, 30, 100, 300, 1000)

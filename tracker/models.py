@@ -92,10 +92,9 @@ class Item(models.Model):
 class DeadLetter(models.Model):
     """An accepted record that the database refuses because of its content.
 
-    It is kept until somebody replays or discards it.
-
-    `record` is a line of tracker/intake/record.py. The key is computed from it, so that a record
-    that is refused several times is kept once.
+    It is stored until somebody replays or discards it. `record` is a line of
+    tracker/intake/record.py. The key is computed from it, so that a record that is refused several
+    times is stored once.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -112,14 +111,14 @@ class DeadLetter(models.Model):
         return self.error
 
     @staticmethod
-    def keep(record: str, error: str) -> None:
+    def store(record: str, error: str) -> None:
         """Store a record with the reason. Idempotent. Raises django.db.Error."""
         letter = DeadLetter(id=uuid5(NAMESPACE_OID, record), record=record, error=error)
         DeadLetter.objects.bulk_create([letter], ignore_conflicts=True)
 
 
 class Tombstone(models.Model):
-    """The mark of an erased cart: the merge ignores its records up to `version`.
+    """A note that a cart was erased: the merge ignores its records up to `version`.
 
     What is accepted later creates the cart again. Tombstones are never deleted, because a backlog,
     a dead letter or a restored segment of a journal may be of any age.
@@ -148,10 +147,10 @@ class Tally(models.Model):
     pk = models.CompositePrimaryKey("bucket", "shard")
     bucket = models.DateTimeField()
     shard = models.SmallIntegerField()
-    new_carts = models.BigIntegerField(default=0)  # By their first activity.
-    new_items = models.BigIntegerField(default=0)  # By when they were first added.
-    seen_carts = models.BigIntegerField(default=0)  # By their last activity; and what they hold:
-    seen_value = models.DecimalField(max_digits=30, decimal_places=0, default=0)
+    new_carts = models.BigIntegerField(default=0)  # First activity in this bucket.
+    new_items = models.BigIntegerField(default=0)  # First added in this bucket.
+    seen_carts = models.BigIntegerField(default=0)  # Last activity in this bucket.
+    seen_value = models.DecimalField(max_digits=30, decimal_places=0, default=0)  # Of seen_carts.
 
     class Meta:
         default_permissions = ()

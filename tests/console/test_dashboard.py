@@ -391,5 +391,5 @@ def test_lost_numbers_of_refusals_are_no_failure(
 
 def test_dead_letters_are_counted(admin_client: Client) -> None:
     for number in range(3):
-        DeadLetter.keep(f"record {number}", "too long")
+        DeadLetter.store(f"record {number}", "too long")
     assert figure(text(admin_client), "Dead letters") == "3"

@@ -68,7 +68,7 @@ def test_the_list_says_what_each_is_about(lead: Client) -> None:
 
 
 def test_a_record_that_can_not_be_read_is_shown_as_such(lead: Client) -> None:
-    DeadLetter.keep("00000000 {not what was written}", "garbage")
+    DeadLetter.store("00000000 {not what was written}", "garbage")
     assert text(lead.get(LIST)).count("can&#x27;t be read") == 2
     page = text(lead.get(page_of(DeadLetter.objects.get())))
     assert "00000000 {not what was written}" in page

@@ -71,7 +71,7 @@ def fill(text: str) -> str:
     product = text[:MAX_PRODUCT_ID_CHARS]
     add = Add(CART, product, name=text[:MAX_NAME_CHARS], price=5)
     store.merge([Record(add, time.time_ns())])
-    DeadLetter.keep(f'{{"name": "{text}"}}', f"value too long: {text}")
+    DeadLetter.store(f'{{"name": "{text}"}}', f"value too long: {text}")
     return product
 
 

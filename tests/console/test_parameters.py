@@ -46,7 +46,7 @@ def client() -> Client:
     store.merge([Record(Add(uuid4(), f"sku-{n}"), n + 2) for n in range(60)])
     User.objects.bulk_create(User(username=f"user-{n}") for n in range(120))
     for number in range(60):
-        DeadLetter.keep(f"{number}", "value too long")
+        DeadLetter.store(f"{number}", "value too long")
     AuditEntry.objects.bulk_create(
         AuditEntry(username="somebody", action=AuditEntry.Action.OPENED) for _ in range(60)
     )

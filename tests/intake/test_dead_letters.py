@@ -37,7 +37,7 @@ def test_a_replay_after_a_repair_makes_the_row() -> None:
     dead_letter(-1)
     letter = DeadLetter.objects.get()
     letter.delete()
-    DeadLetter.keep(mend(letter.record), "mended")
+    DeadLetter.store(mend(letter.record), "mended")
     assert "1 replayed, 0 refused" in deadletters("replay")
     assert Item.objects.get().price == 1
     assert not DeadLetter.objects.exists()

@@ -17,7 +17,7 @@ from tracker.intake.drain import Drain, merge_or_dead_letter, parts_of
 from tracker.intake.journal.intake import JournalIntake
 from tracker.models import DeadLetter, Item
 from tracker.rows import merge as store
-from tracker.rows.errors import speaks_of_data
+from tracker.rows.errors import is_data_error
 
 CART = UUID("6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10")
 NUL = "\0"  # Passes as JSON; no database text can hold it (R15 keeps it out at the door).
@@ -156,14 +156,14 @@ def test_only_errors_of_the_data_itself_bury_a_record(sqlstate: str | None, is_d
     error.__cause__ = cause = Exception()
     cause.pgcode = sqlstate  # type: ignore[attr-defined]  # As psycopg2's errors have it.
     with mock.patch.object(type(connection), "vendor", "postgresql", create=True):
-        assert speaks_of_data(error) is is_data
+        assert is_data_error(error) is is_data
 
 
 def test_on_sqlite_broken_constraints_bury_and_broken_states_do_not() -> None:
     with mock.patch.object(type(connection), "vendor", "sqlite", create=True):
-        assert speaks_of_data(IntegrityError("CHECK constraint failed"))
-        assert speaks_of_data(DataError("out of range"))
-        assert not speaks_of_data(OperationalError("database or disk is full"))
+        assert is_data_error(IntegrityError("CHECK constraint failed"))
+        assert is_data_error(DataError("out of range"))
+        assert not is_data_error(OperationalError("database or disk is full"))
 
 
 @pytest.mark.django_db

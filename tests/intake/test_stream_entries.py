@@ -109,7 +109,7 @@ def test_a_malformed_entry_waits_for_the_database(
     stream.open()
     valkey.execute("XADD", ONE, "*", "add", "no JSON")
     reader = open_reader(stream)
-    with mock.patch.object(DeadLetter, "keep", side_effect=OperationalError("away")):
+    with mock.patch.object(DeadLetter, "store", side_effect=OperationalError("away")):
         batch = reader.read(10)
         assert batch
         reader.acknowledge(batch)

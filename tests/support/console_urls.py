@@ -34,7 +34,7 @@ class Url(NamedTuple):
 def make_rows() -> None:
     """Make a row of everything that has a page, so that no page answers 404."""
     store.merge([Record(Add(CART, "sku-1", name="Socks", price=5), 1)])
-    DeadLetter.keep("{}", "value too long")
+    DeadLetter.store("{}", "value too long")
     for action in (AuditEntry.Action.OPENED, AuditEntry.Action.ERASED):
         AuditEntry.objects.create(username="somebody", action=action, cart_id=CART, detail="why")
     Group.objects.get_or_create(name="Somebody's")

@@ -85,7 +85,7 @@ def _carts(
 
 
 class _Timeline:
-    """When carts begin: in a shop's daily rhythm, never in the last minute before now."""
+    """The times at which carts begin: in a shop's daily rhythm, not in the last minute."""
 
     def __init__(self, items: int, *, seed: int, now: datetime, days: int) -> None:
         self.end = to_us(now) * _US
@@ -178,7 +178,7 @@ def _adds(
 
 
 def _sent(chance: Random, value: _Value) -> _Value | None | UnsetType:
-    """Return the value, or as some storefronts do, nothing or null."""
+    """Return the value, or sometimes UNSET or None, because some storefronts send neither."""
     drawn = chance.random()
     if drawn < _SHARE_NOT_SENT:
         return UNSET

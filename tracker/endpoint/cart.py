@@ -51,13 +51,38 @@ def _from_body(request: HttpRequest) -> UUID | None:
     return parse_cart_id(body.get(COOKIE_NAME)) if isinstance(body, dict) else None
 
 
+# -- The cookie of the reply -----------------------------------------------------------------------
+_OVER_HTTPS = {
+    "HttpOnly": True,
+    "Max-Age": COOKIE_MAX_AGE_S,
+    "Partitioned": True,
+    "Path": "/",
+    "SameSite": "None",
+    "Secure": True,
+}
+_OVER_HTTP = {"HttpOnly": True, "Max-Age": COOKIE_MAX_AGE_S, "Path": "/", "SameSite": "Lax"}
+
+
+def cart_id_cookie(cart_id: UUID, *, secure: bool) -> Morsel[str]:
+    """Make the reply's cookie (R8).
+
+    Over HTTPS, browsers send it from other sites too, and keep one for each shop (CHIPS).
+    """
+    return _CartIdMorsel(str(cart_id), *(_SECURE if secure else _PLAIN))
+
+
+def expired_cookie(*, secure: bool) -> Morsel[str]:
+    """Make the cookie that a browser deletes (R9). Needs the attributes that it was set with."""
+    attributes = (_OVER_HTTPS if secure else _OVER_HTTP) | {"Max-Age": 0}
+    return _CartIdMorsel("", *_prepared(attributes))
+
+
 class _CartIdMorsel(Morsel[str]):
     """The reply's cookie with its attributes (R8), as values and as text.
 
-    Only the value changes, so all else is prepared once:
-    `HttpResponse.set_cookie` and Morsel's constructor take longer (docs/performance.md). The
-    cookie can be read and written, but not copied or compared. Python knows Partitioned only
-    from 3.14 on.
+    Only the value changes, so all else is prepared once: `HttpResponse.set_cookie` and Morsel's
+    constructor take longer (docs/performance.md). The cookie can be read and written, but not
+    copied or compared. Python knows Partitioned only from 3.14 on.
     """
 
     key = COOKIE_NAME
@@ -82,27 +107,4 @@ def _prepared(attributes: dict[str, Any]) -> tuple[dict[str, Any], str]:
     return {**Morsel[str](), "partitioned": "", **given}, "".join(f"; {part}" for part in parts)
 
 
-_OVER_HTTPS = {
-    "HttpOnly": True,
-    "Max-Age": COOKIE_MAX_AGE_S,
-    "Partitioned": True,
-    "Path": "/",
-    "SameSite": "None",
-    "Secure": True,
-}
-_OVER_HTTP = {"HttpOnly": True, "Max-Age": COOKIE_MAX_AGE_S, "Path": "/", "SameSite": "Lax"}
 _SECURE, _PLAIN = _prepared(_OVER_HTTPS), _prepared(_OVER_HTTP)
-
-
-def cart_id_cookie(cart_id: UUID, *, secure: bool) -> Morsel[str]:
-    """Make the reply's cookie (R8).
-
-    Over HTTPS, browsers send it from other sites too, and keep one for each shop (CHIPS).
-    """
-    return _CartIdMorsel(str(cart_id), *(_SECURE if secure else _PLAIN))
-
-
-def expired_cookie(*, secure: bool) -> Morsel[str]:
-    """Make the cookie that a browser deletes (R9). Needs the attributes that it was set with."""
-    attributes = (_OVER_HTTPS if secure else _OVER_HTTP) | {"Max-Age": 0}
-    return _CartIdMorsel("", *_prepared(attributes))

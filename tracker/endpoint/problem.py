@@ -1,4 +1,4 @@
-"""Refused requests, in the form of RFC 9457."""
+"""Answers without a cart id: refusals in the form of RFC 9457, and 204."""
 
 from collections.abc import Iterable
 from http import HTTPStatus

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from tracker.intake.record import load
 from tracker.models import DeadLetter
 from tracker.rows import merge
-from tracker.rows.errors import first_line, speaks_of_data
+from tracker.rows.errors import first_line, is_data_error
 from tracker.rows.keyset import rows_after
 
 BATCH_LETTERS = 100
@@ -36,7 +36,7 @@ def replay(letter: DeadLetter) -> Result:
             merge.merge([load(letter.record.encode())])
             DeadLetter.objects.filter(pk=letter.pk).delete()
     except (DatabaseError, ValueError) as error:
-        if not speaks_of_data(error):
+        if not is_data_error(error):
             raise
         DeadLetter.objects.filter(pk=letter.pk).update(error=first_line(error))
         return Result.REFUSED

@@ -21,7 +21,7 @@ from tracker.intake.record import dump
 from tracker.models import DeadLetter
 from tracker.retry import StoppedError, retry
 from tracker.rows import erasure, merge
-from tracker.rows.errors import first_line, speaks_of_data
+from tracker.rows.errors import first_line, is_data_error
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def merge_or_dead_letter(records: Sequence[Record]) -> None:
     try:
         outcome = merge.merge(records)
     except (DatabaseError, ValueError) as error:
-        if not speaks_of_data(error):
+        if not is_data_error(error):
             raise
         if len(records) == 1:
             dead_letter(records[0], error)
@@ -164,6 +164,6 @@ def dead_letter(record: Record, error: Exception) -> None:
     with transaction.atomic():
         if erasure.covers(record.add.cart_id, record.version):
             return
-        DeadLetter.keep(dump(record.add, record.version).decode(), first_line(error))
+        DeadLetter.store(dump(record.add, record.version).decode(), first_line(error))
     counters.DEAD_LETTERED.inc()
     log.error("a record went to the dead letters: %s", first_line(error))

@@ -7,7 +7,7 @@ from django.db import connection
 _DATA_CLASSES = ("22", "23")
 
 
-def speaks_of_data(error: Exception) -> bool:
+def is_data_error(error: Exception) -> bool:
     """Return whether a failure is caused by the record, not by the state of the database."""
     if isinstance(error, ValueError):
         return True

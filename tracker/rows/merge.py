@@ -78,7 +78,7 @@ def _merge_at_once(carts: str, items: str, timeout_ms: int) -> tuple[int, int]:
     """Merge on PostgreSQL; return how many items were inserted, and how many inserted or changed.
 
     All statements are one message, and so one transaction (manual, "Multiple Statements in a
-    Simple Query"). So there is one round trip, and a process that freezes never holds a lock that
+    Simple Query"). There is one round trip, and a process that freezes never holds a lock that
     others wait for.
     """
     # Within a caller's transaction, a failure must undo only this.

@@ -120,8 +120,8 @@ def _execute(statement: str, ids: list[UUID]) -> int:
 def _oldest(before: datetime, after: Cart | None, carts: int) -> list[Cart]:
     """Return the next carts in the order of the last activity: at least one, while there are any.
 
-    Only those after `after`: deleted rows are in the index until it is vacuumed, and carts that
-    were left would be returned again and again.
+    Start after `after`: deleted rows stay in the index until it is vacuumed, and carts that were
+    left would be returned again and again.
     """
     found = Cart.objects.filter(updated_at__lt=before)
     if after:

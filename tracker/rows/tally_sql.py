@@ -80,8 +80,8 @@ _ITEM_SHARES = """
     SELECT date_bin('10 minutes', created_at, 'epoch'), 0, sign, 0, 0 FROM changed
 """
 
-# The cart's times are set here too, so that a statement writes each cart's row once. The index on
-# the last activity is what costs most (tracker/rows/merge_sql.py only locks the row).
+# The cart's times are set here too, so that a statement writes each cart's row once: the index on
+# the last activity costs most. The merge only locks the row (tracker/rows/merge_sql.py).
 _ADD_TO_CARTS = """
     WITH changed AS ({signed})
     UPDATE tracker_cart AS cart

@@ -1,5 +1,5 @@
 /*
- * cart-tracker.js: tells the tracker what visitors of a shop put into their carts.
+ * cart-tracker.js: sends the tracker what visitors of a shop put into their carts.
  *
  *   <script src="https://TRACKER/cart-tracker.v1.js" defer></script>
  *
@@ -11,11 +11,11 @@
  *   cartTracker.code()                          8 hex digits to read out to support, or ""
  *
  * Adds and resets are entries of one queue, in localStorage, which all tabs of the shop share. They
- * go out one at a time, the oldest first, by whichever tab has the lock. An entry leaves the queue
- * when its answer is there; the page after one that was left in between sends it again, which does
- * no harm.
+ * go out one at a time, the oldest first, from the tab that has the lock. An entry leaves the queue
+ * when its answer has come. If the visitor leaves the page before that, the next page sends it
+ * again, which does no harm.
  *
- * script/snippet takes comments and white space out for what is served: at most 1,536 bytes.
+ * script/snippet removes comments and white space from the served file: at most 1,536 bytes.
  */
 (() => {
   "use strict";
@@ -30,7 +30,7 @@
 
   // -- Which cart: a cookie of the shop's own --------------------------------------------------
 
-  let unkept = ""; // The cart's id, where there is no consent yet, or the browser takes no cookie.
+  let unkept = ""; // The cart's id, without consent, or if the browser accepts no cookie.
 
   function cookies(change) {
     try {
@@ -52,7 +52,7 @@
       NAME + "=" + id + "; Path=/; SameSite=Lax; Max-Age=" + (id && allowed ? 31536000 : 0) +
         (location.protocol === "https:" ? "; Secure" : "")
     );
-    // Only if need be: it would outlive the cookie, when another tab resets the cart.
+    // Only if there is no cookie: else it would stay when another tab resets the cart.
     if (cart() !== id) unkept = id;
     return id;
   }
@@ -66,8 +66,8 @@
 
   // -- The queue: one key for each entry, so that no tab writes over another's -----------------
 
-  const waiting = {}; // key -> what tells this page how its entry ended.
-  const memory = {}; // Entries that may not be stored yet, or find no room.
+  const waiting = {}; // key -> the function that settles the promise of this page's entry.
+  const memory = {}; // Entries that may not be stored yet, or do not fit.
   let disk = {};
   try {
     disk = localStorage || disk;
@@ -87,15 +87,15 @@
     return memory[key] || disk[key];
   }
 
-  /* A key begins with its time: the oldest comes first. What another tab has taken out may still
-     be here for a moment, with its end in the place of {. */
+  /* Returns the keys, the oldest first: a key begins with its time. An entry that another tab has
+     finished may still be here for a moment; it begins with [, not with {. */
   function keys() {
     return [...Object.keys(memory), ...Object.keys(disk)]
       .filter((key) => key.startsWith(NAME + ".") && read(key)[0] === "{")
       .sort();
   }
 
-  /* Takes an entry out. Another tab that waits for it is told by the storage event. */
+  /* Removes an entry. The storage event tells another tab that waits for it. */
   function finish(key, ok, answer) {
     if (waiting[key]) waiting[key]([ok, answer]);
     else write(key, JSON.stringify([ok, answer]));
@@ -116,7 +116,7 @@
         ok ? resolve(answer.cart_id) : reject(Object.assign(Error(answer.detail), answer));
       write(key, text);
     });
-    promise.catch(() => {}); // Whoever does not look at it finds no error in the console.
+    promise.catch(() => {}); // So that a promise that nobody handles is not an error in the console.
     run();
     return promise;
   }
@@ -136,14 +136,14 @@
   function post(text, signal) {
     return fetch(text[2] ? url : url + "/reset", {
       method: "POST",
-      body: text, // A text: no preflight, for which it is too late on a page that is left.
+      body: text, // A string needs no preflight, for which a page that is left has no time.
       credentials: "include",
       keepalive: text.length < 2e4, // Browsers refuse 64 KB, and the tracker could not say why.
       signal,
     });
   }
 
-  /* Sends the queue until it is empty, or something is not answered for good. */
+  /* Sends the queue until it is empty, or an answer says to try again later. */
   async function send() {
     while (allowed && !timer && (sending = keys()[0])) {
       const key = sending;
@@ -169,23 +169,23 @@
     sending = 0;
   }
 
-  /* One turn after the other, and one tab at a time. Where there are no locks (a page without
-     HTTPS), or a frozen tab holds on to one, it goes without. */
+  /* Sends after the sending before, and in one tab at a time. Without a lock, if the page has no
+     locks (without HTTPS), or if a frozen tab does not release it. */
   function run() {
     turn = turn
       .then(() => navigator.locks.request(NAME, { signal: limit(4e4) }, send))
       .catch(send);
   }
 
-  /* Ends the wait after a failure, which a click does not. */
+  /* Ends the wait after a failure. A click does not end it. */
   function retry() {
     clearTimeout(timer);
     timer = 0;
     run();
   }
 
-  /* The page is left: what it waits for goes out now, all at once. So of one product, only what its
-     adds come to; and nothing from behind a reset, because the old cart's cookie is still there. */
+  /* Sends all that this page waits for at once, when the visitor leaves it. Adds of one product
+     are sent as one. Nothing after a reset is sent, because the old cart's cookie is still there. */
   function flush() {
     const last = {};
     for (const key of allowed ? keys() : []) {

@@ -241,7 +241,7 @@ class StreamReader:
     ) -> bool:
         """Keep a malformed entry as a dead letter. If the database is away, it is claimed again."""
         try:
-            DeadLetter.keep(as_text(stream, entry_id, fields), str(reason))
+            DeadLetter.store(as_text(stream, entry_id, fields), str(reason))
         except Error as error:
             log.warning("a malformed entry waits for the database: %s", first_line(error))
             connection.close()  # It may be what is broken.

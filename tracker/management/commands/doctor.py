@@ -63,7 +63,7 @@ def _checks() -> Iterator[tuple[str, Callable[[], None]]]:
     )
     yield "the intake keeps what it accepts", _promise_is_kept
     yield "what was accepted is being drained", _is_drained
-    yield "this machine's disk has room", _disk_has_room
+    yield "this machine's disk has free space", _disk_has_free_space
 
 
 def _database_answers() -> None:
@@ -121,6 +121,6 @@ def _is_drained() -> None:
         )
 
 
-def _disk_has_room() -> None:
+def _disk_has_free_space() -> None:
     if shutil.disk_usage(settings.VAR_DIR).free < 256 << 20:
         raise CheckError(f"Less than 256 MB are free below {settings.VAR_DIR}.")

@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--items", type=int, default=100_000, help="default: %(default)s")
         parser.add_argument("--seed", type=int, default=1, help="another seed makes other carts")
-        parser.add_argument("--days", type=int, default=30, help="back from now; default: 30")
+        parser.add_argument("--days", type=int, default=30, help="how far back; default: 30")
         parser.add_argument("--force", action="store_true", help="even if there are carts already")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -59,6 +59,6 @@ class Command(BaseCommand):
 def _require_no_carts() -> None:
     if Cart.objects.exists():
         raise CommandError(
-            f"There are carts in {connection.settings_dict['NAME']} already, and made-up ones among"
-            " them can't be told from real ones: use an empty database, or --force."
+            f"{connection.settings_dict['NAME']} has carts already, and nobody could tell made-up"
+            " ones from real ones: use an empty database, or --force."
         )

@@ -29,9 +29,10 @@ from msgspec.structs import replace
 from tests.support.load import FULL_LENGTH
 from tracker.adds import Add
 from tracker.intake.contract import Batch, Unavailable
-from tracker.intake.journal.intake import JournalIntake, Writer
+from tracker.intake.journal.intake import JournalIntake
 from tracker.intake.journal.reader import JournalReader
 from tracker.intake.journal.segments import segments
+from tracker.intake.journal.writer import Writer
 from tracker.intake.record import dump
 
 Field = tuple[UUID, str, str]

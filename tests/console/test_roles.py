@@ -155,7 +155,7 @@ def test_no_form_is_taken_from_another_sites_page() -> None:
     for url in every_url():
         reply = client.post(url.path)
         assert reply.status_code == HTTPStatus.FORBIDDEN, url
-        assert b"Please repeat that" in reply.content, url
+        assert b"Please try again" in reply.content, url
 
 
 def test_an_account_that_is_closed_is_out_at_once() -> None:

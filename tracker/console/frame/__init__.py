@@ -1,4 +1,4 @@
-"""Around every page: the site and its menu, errors, headers, lockout, the audit log, links, money.
+"""The parts around every page: site and menu, errors, headers, lockout, audit log, links, money.
 
-May import: tracker, tracker.console, tracker.endpoint
+May import: tracker, tracker.console
 """

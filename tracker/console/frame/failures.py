@@ -35,7 +35,15 @@ View = Callable[..., HttpResponseBase]
 _METHODS = ("GET", "HEAD", "POST")
 _TEMPLATE = "admin/console/failure.html"
 _NOT_RIGHT = "That address is not right"
-_NOT_UNDERSTOOD = "What it says can't be understood. Begin at the first page."
+_NOT_UNDERSTOOD = "The console can't read it. Begin at the first page."
+_EXPLAINED = (
+    PermissionDenied,
+    Http404,
+    BadRequest,
+    SuspiciousOperation,
+    ValidationError,
+    ValueError,
+)
 
 
 def readable(view: View, site: AdminSite) -> View:
@@ -61,20 +69,10 @@ def readable(view: View, site: AdminSite) -> View:
     return inner
 
 
-_EXPLAINED = (
-    PermissionDenied,
-    Http404,
-    BadRequest,
-    SuspiciousOperation,
-    ValidationError,
-    ValueError,
-)
-
-
 def _explanation(error: Exception, request: HttpRequest) -> tuple[int, str, str]:
     """Return status, title and text of the page. Raises errors that the request did not cause."""
     if isinstance(error, PermissionDenied):
-        text = "Your account may not do this. Whoever manages accounts can give it the right."
+        text = "Your account may not do this. Ask an administrator for the permission."
         return 403, "No permission", text
     if isinstance(error, Http404):
         return 404, "Not found", str(error) or "There is nothing here."
@@ -93,15 +91,15 @@ def _database_failed(error: Error, site: AdminSite, request: HttpRequest) -> Htt
     if isinstance(error, DataError):
         return _page(site, request, 400, _NOT_RIGHT, _NOT_UNDERSTOOD)
     if is_timeout(error):
-        text = "This takes too long. Narrow your search: an id, a product, a shorter time."
+        text = "This takes too long. Search for an id or a product, or choose a shorter time."
         return _page(site, request, 503, "Narrow your search", text)
     log.error("the database can't be used: %s", type(error.__cause__ or error).__name__)
-    return _database_away()
+    return _database_unavailable()
 
 
 def _method_not_allowed() -> HttpResponse:
     """Answer 405: Django's admin would answer a PUT or DELETE like a GET."""
-    text = "The console's pages are looked at (GET), and their forms are sent (POST)."
+    text = "The console's pages take GET, and its forms POST."
     response = bare_page(405, "Not possible", text)
     response.headers["Allow"] = ", ".join(_METHODS)
     return response
@@ -110,17 +108,17 @@ def _method_not_allowed() -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer as CSRF_FAILURE_VIEW. Django's own page has inline styles and is for developers."""
     text = (
-        "This form was not sent from a page that is still valid: cookies are off, or you have"
-        " logged in or out since. Nothing was changed. Go back, load the page again, and repeat it."
+        "This form is not valid any more: you have logged in or out since you opened it, or cookies"
+        " are off. Nothing was changed. Go back, reload the page, and send the form again."
     )
-    return _page(admin.site, request, 403, "Please repeat that", text)
+    return _page(admin.site, request, 403, "Please try again", text)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer as handler500, in the console's frame if the request was for the console."""
     if not is_console(request.path_info):
         return defaults.server_error(request)
-    text = "This is a fault of the console; it is in the server's log. Going on does no harm."
+    text = "This is a fault of the console, and it is in the server's log. You can safely continue."
     return bare_page(500, "Something went wrong", text)
 
 
@@ -132,15 +130,15 @@ def _page(
         frame = site.each_context(request) | {"title": title, "text": text}
         return TemplateResponse(request, _TEMPLATE, frame, status=status).render()
     except Error:
-        return _database_away()
+        return _database_unavailable()
 
 
-def _database_away() -> HttpResponse:
+def _database_unavailable() -> HttpResponse:
     text = (
-        "The database can't be used now. Adds are still accepted if they go to a journal or a"
-        " stream. Try again in a moment; /readyz tells what is up."
+        "The database does not answer. Adds are still accepted if the intake is a journal or a"
+        " stream. Try again in a moment. /readyz shows what works."
     )
-    return bare_page(503, "The database is away", text, retry_after_s=5)
+    return bare_page(503, "The database does not answer", text, retry_after_s=5)
 
 
 def bare_page(

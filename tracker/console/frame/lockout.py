@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tracker.console.frame.failures import bare_page
 
-_HOST_BITS = 64  # Of an IPv6 address: whoever has one has 2**64 of them (RFC 6177).
+_HOST_BITS = 64  # An IPv6 site has at least 2**64 addresses (RFC 6177), so they count as one.
 
 
 class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
@@ -71,6 +71,6 @@ def locked_out(request: HttpRequest, response: Any = None, credentials: Any = No
     wait_s = int(settings.AXES_COOLOFF_TIME.total_seconds())
     text = (
         "Too many logins have failed with this name or from this address. Try again in"
-        f" {wait_s // 60} minutes; whoever runs the console can lift this at once."
+        f" {wait_s // 60} minutes, or ask an administrator to unlock you."
     )
     return bare_page(429, "Too many attempts", text, retry_after_s=wait_s)

@@ -24,6 +24,7 @@ ANY_TEXT = re.compile(r"(?s).*")
 _WORDS = re.compile(r"(?s).{0,200}")
 _PAGE = re.compile(r"[1-9][0-9]{0,8}")
 _MAX_SHOWN = 60
+_REMEDY = "Remove it from the address, or open the list from the menu."
 
 
 class DeclaredAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -53,9 +54,6 @@ def check(model_admin: Any, request: HttpRequest) -> None:
         values, value = declared[name], given[0]
         if "\0" in value or not _takes(values, value):
             raise BadRequest(_bad_value(name, value, values))
-
-
-_REMEDY = "Remove it from the address, or open the list from the menu."
 
 
 def _takes(values: Values, value: str) -> bool:

@@ -44,7 +44,7 @@ _pages: list[Page] = []
 def page(
     route: str, *, name: str, title: str, permission: str | None, in_menu: bool = True
 ) -> Callable[[View], View]:
-    """Make a view a page under /admin/, named `admin:<name>`. The route "" is the first page.
+    """Make a view into a page under /admin/, named `admin:<name>`. The route "" is the first page.
 
     Only logged-in staff with the permission reach the view.
     """
@@ -114,21 +114,13 @@ class ConsoleSite(admin.AdminSite):
             for each in _pages
             if each.in_menu and each.is_open_to(request.user)
         ]
-        return [*([_menu(pages)] if pages else []), *found]
+        if not pages:
+            return found
+        own = {"name": "Console", "app_label": "console_pages", "models": pages}
+        return [own | {"app_url": f"{reverse('admin:index')}?"}, *found]
 
 
-def _menu(pages: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "name": "Console",
-        "app_label": "console_pages",
-        "app_url": f"{reverse('admin:index')}?",
-        "models": pages,
-    }
-
-
-def render(
-    request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
-) -> TemplateResponse:
-    """Render a page in the console's frame."""
+def render(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+    """Return a page in the console's frame. `readable` renders it."""
     frame = admin.site.each_context(request) | {"title": title}
-    return TemplateResponse(request, template, frame | context, status=status)
+    return TemplateResponse(request, template, frame | context)

@@ -1,4 +1,4 @@
-"""The audit log as a list."""
+"""The audit log: the list, and the page of an entry. Only an erasure changes entries."""
 
 from django.contrib import admin
 

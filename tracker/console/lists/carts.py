@@ -1,6 +1,6 @@
 """Carts: the list with its states, and the page of a cart."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -34,8 +34,14 @@ class State(admin.SimpleListFilter):
         return [(state, state.capitalize()) for state in STATES]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Cart]) -> QuerySet[Cart]:
+        active, stale = _limits()
+        conditions = {
+            "active": Q(updated_at__gte=active),
+            "idle": Q(updated_at__lt=active, updated_at__gte=stale),
+            "stale": Q(updated_at__lt=stale),
+        }
         chosen = self.value()
-        return queryset.filter(in_state(chosen)) if chosen else queryset
+        return queryset.filter(conditions[chosen]) if chosen else queryset
 
 
 class Age(admin.SimpleListFilter):
@@ -64,7 +70,7 @@ class HoldsProduct(admin.SimpleListFilter):
     takes_any_text = True
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("", "")]  # It has an input instead; Django leaves out a filter without any.
+        return [("", "")]  # Its template has an input. Django drops a filter without choices.
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Cart]) -> QuerySet[Cart]:
         value = self.value()
@@ -109,7 +115,7 @@ class CartAdmin(ReadOnlyAdmin):
         """Redirect to a cart's page if the search names exactly one cart."""
         found = list(search.named(search.read(request.GET.get("q", "")))[:2])
         if len(found) == 1:
-            self.get_changelist_instance(request)  # It refuses what the list does not declare.
+            self.get_changelist_instance(request)  # Raises BadRequest for undeclared parameters.
             return HttpResponseRedirect(cart_address(found[0].id))
         return super().changelist_view(request, extra_context)
 
@@ -119,7 +125,10 @@ class CartAdmin(ReadOnlyAdmin):
         """Show one cart: its value, and its items, the newest first."""
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
-        cart = self._cart(object_id)
+        cart_id = search.read(object_id.replace("_2D", "-")).cart_id
+        cart = Cart.objects.filter(id=cart_id).first() if cart_id else None
+        if cart is None:
+            raise Http404(f"There is no cart {object_id}. It may have been erased.")
         after, before = request.GET.get(AFTER), request.GET.get(BEFORE)
         page = search.OF_A_CART.page(
             Item.objects.filter(cart=cart), size=ROWS_PER_PAGE, after=after, before=before
@@ -131,31 +140,17 @@ class CartAdmin(ReadOnlyAdmin):
             request, "admin/console/cart.html", title, cart=cart, page=page, state=state_of(cart)
         )
 
-    def _cart(self, object_id: str) -> Cart:
-        term = search.read(object_id.replace("_2D", "-"))
-        cart = Cart.objects.filter(id=term.cart_id).first() if term.cart_id else None
-        if cart is None:
-            raise Http404(f"There is no cart {object_id}. It may have been erased.")
-        return cart
-
-
-def in_state(state: str) -> Q:
-    """Return the condition for carts that are active, idle or stale now."""
-    now = timezone.now()
-    active, stale = (
-        now - timedelta(hours=hours)
-        for hours in (settings.CART_ACTIVE_HOURS, settings.CART_STALE_HOURS)
-    )
-    return {
-        "active": Q(updated_at__gte=active),
-        "idle": Q(updated_at__lt=active, updated_at__gte=stale),
-        "stale": Q(updated_at__lt=stale),
-    }[state]
-
 
 def state_of(cart: Cart) -> str:
-    """Return the state of a cart, by the same limits as `in_state`."""
-    age = timezone.now() - cart.updated_at
-    if age <= timedelta(hours=settings.CART_ACTIVE_HOURS):
+    """Return the state of a cart now, by the limits of the filter."""
+    active, stale = _limits()
+    if cart.updated_at >= active:
         return "active"
-    return "idle" if age <= timedelta(hours=settings.CART_STALE_HOURS) else "stale"
+    return "idle" if cart.updated_at >= stale else "stale"
+
+
+def _limits() -> tuple[datetime, datetime]:
+    """Return since when an active cart, and since when an idle one, had its last activity."""
+    now = timezone.now()
+    active, stale = settings.CART_ACTIVE_HOURS, settings.CART_STALE_HOURS
+    return now - timedelta(hours=active), now - timedelta(hours=stale)

@@ -37,9 +37,9 @@ class KeysetChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, *args: Any) -> QuerySet[Any]:
         """Return the filtered rows that were searched for. Sets the order."""
-        lists: Any = self.model_admin  # A ReadOnlyAdmin.
+        model_admin: Any = self.model_admin  # A ReadOnlyAdmin.
         self.keyset: Keyset
-        found, self.keyset = lists.search(self.query, super().get_queryset(request, *args))
+        found, self.keyset = model_admin.search(self.query, super().get_queryset(request, *args))
         return found  # type: ignore[no-any-return]
 
     def get_results(self, request: HttpRequest) -> None:
@@ -50,18 +50,15 @@ class KeysetChangeList(ChangeList):
         self.older = self._address(AFTER, page.older)
         self.newer = self._address(BEFORE, page.newer)
         self.first = self.get_query_string(remove=[AFTER, BEFORE]) if self.newer else ""
-        self._count(request)
-
-    def _address(self, name: str, cursor: str | None) -> str:
-        return self.get_query_string({name: cursor}, remove=[AFTER, BEFORE]) if cursor else ""
-
-    def _count(self, request: HttpRequest) -> None:
         count, exact = paging.estimated_count(self.queryset)
         whole = not self.queryset.query.where
         self.count_text = paging.count_text(count, exact=exact, whole=whole)
         self.result_count = self.full_result_count = count
         self.show_full_result_count = False
         self.show_admin_actions = False
+
+    def _address(self, name: str, cursor: str | None) -> str:
+        return self.get_query_string({name: cursor}, remove=[AFTER, BEFORE]) if cursor else ""
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -94,21 +91,18 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         response = super().changelist_view(request, extra_context)
-        if isinstance(response, TemplateResponse) and response.context_data:
-            self._take_tabs_out(response.context_data)
+        if not isinstance(response, TemplateResponse) or not response.context_data:
+            return response
+        # Move the filters named in `tabs` from the side of the list to above it.
+        cl, tabs, beside = response.context_data["cl"], [], []
+        for spec in cl.filter_specs:
+            if getattr(spec, "parameter_name", None) in self.tabs:
+                tabs.append({"title": spec.title, "choices": list(spec.choices(cl))})
+            else:
+                beside.append(spec)
+        response.context_data["tabs"] = tabs
+        cl.filter_specs, cl.has_filters = beside, bool(beside)
         return response
-
-    def _take_tabs_out(self, context: dict[str, Any]) -> None:
-        """Move the filters named in `tabs` from the side of the list to above it."""
-        cl = context["cl"]
-        filters = [
-            (spec, getattr(spec, "parameter_name", None) in self.tabs) for spec in cl.filter_specs
-        ]
-        context["tabs"] = [
-            {"title": spec.title, "choices": list(spec.choices(cl))} for spec, tab in filters if tab
-        ]
-        cl.filter_specs = [spec for spec, tab in filters if not tab]
-        cl.has_filters = bool(cl.filter_specs)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return KeysetChangeList
@@ -123,7 +117,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        return queryset, False  # `search` does it: Django's own way knows no order.
+        return queryset, False  # `search` does it, because Django's way has no order.
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         """Return the row. Django redirects if there is none; this raises Http404 instead.

@@ -1,7 +1,5 @@
 """The search box: it leads to a cart, to products, or to an explanation."""
 
-from urllib.parse import urlencode
-
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 
@@ -20,24 +18,17 @@ def find(request: HttpRequest) -> HttpResponseBase:
     term = search.read(typed)
     if term != search.Term():
         audit.record(request, AuditEntry.Action.SEARCHED, cart_id=term.cart_id, detail=typed)
-    where = _address(term, typed)
-    if where:
-        return HttpResponseRedirect(where)
+    carts = list(search.named(term)[:2])
+    if len(carts) == 1:
+        return HttpResponseRedirect(cart_address(carts[0].id))
+    if carts:
+        return _to_list("cart", typed)
+    if term.product_id and search.items(term, Item.objects.all())[0].exists():
+        return _to_list("item", typed)
     return render(
         request, "admin/console/nothing_found.html", "Find", typed=typed, cart_id=term.cart_id
     )
 
 
-def _address(term: search.Term, typed: str) -> str | None:
-    found = list(search.named(term)[:2])
-    if len(found) == 1:
-        return cart_address(found[0].id)
-    if found:
-        return _list("cart", typed)
-    if term.product_id and search.items(term, Item.objects.all())[0].exists():
-        return _list("item", typed)
-    return None
-
-
-def _list(model: str, typed: str) -> str:
-    return f"{reverse(f'admin:tracker_{model}_changelist')}?{urlencode({'q': typed})}"
+def _to_list(model: str, typed: str) -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse(f"admin:tracker_{model}_changelist", query={"q": typed}))

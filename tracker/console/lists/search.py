@@ -53,7 +53,7 @@ def read(typed: str) -> Term:
 def carts(term: Term, rows: QuerySet[Cart]) -> QuerySet[Cart]:
     """Return the carts that a term names, or those that hold the product."""
     if term.cart_id or named(term).exists():
-        return rows.filter(_named(term))
+        return rows.filter(_names(term))
     if term.product_id:
         return rows.filter(items__product_id=term.product_id)
     return rows
@@ -62,14 +62,15 @@ def carts(term: Term, rows: QuerySet[Cart]) -> QuerySet[Cart]:
 def named(term: Term) -> QuerySet[Cart]:
     """Return the carts with this id or code: none if the term is neither."""
     is_name = term.cart_id or term.short_code
-    return Cart.objects.filter(_named(term)) if is_name else Cart.objects.none()
+    return Cart.objects.filter(_names(term)) if is_name else Cart.objects.none()
 
 
-def _named(term: Term, column: str = "id") -> Q:
+def _names(term: Term, column: str = "id") -> Q:
     """Return the term's condition on a cart's id, or on a column that refers to it."""
     if term.cart_id:
         return Q(**{column: term.cart_id})
-    low, high = short_code_range(term.short_code)
+    rest = 32 - SHORT_CODE_DIGITS
+    low, high = (UUID(term.short_code + digit * rest) for digit in "0f")
     return Q(**{f"{column}__gte": low, f"{column}__lte": high})
 
 
@@ -79,23 +80,17 @@ def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
     They are those of a product's id or, if it does not exist, of all ids that begin so.
     """
     if term.cart_id or term.short_code:
-        found = rows.filter(_named(term, "cart_id"))
+        found = rows.filter(_names(term, "cart_id"))
         if term.cart_id or found.exists():
             return found, OF_A_CART
     if not term.product_id:
         return rows, _NEWEST_FIRST
     if Item.objects.filter(product_id=term.product_id).exists():
         return rows.filter(product_id=term.product_id), _NEWEST_FIRST
-    return rows.filter(begins_with(term.product_id)), _BY_PRODUCT
+    return rows.filter(_begins_with(term.product_id)), _BY_PRODUCT
 
 
-def short_code_range(code: str) -> tuple[UUID, UUID]:
-    """Return the lowest and the highest id with this code."""
-    rest = 32 - SHORT_CODE_DIGITS
-    return UUID(code + "0" * rest), UUID(code + "f" * rest)
-
-
-def begins_with(text: str) -> Q:
+def _begins_with(text: str) -> Q:
     """Return the condition that a product's id begins with a text, in a form with an index.
 
     PostgreSQL's index serves LIKE 'text%', SQLite's (whose LIKE ignores case) comparisons.

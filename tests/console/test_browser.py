@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import Complaints, Console
 from tests.support.console_rows import BIG_CART, BOOTS, MANY_CARTS, PASSWORD, SMALL_CART, TWIN_CARTS
 
-pytest_plugins = ["tests.support.browser_fixtures"]
+pytest_plugins = ["tests.support.browser"]
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]

@@ -9,10 +9,9 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import HEIGHT, NARROW, WIDE, Complaints, Console, Scheme
-from tests.support.console_pages import PLACES
-from tests.support.console_rows import HOSTILE_TEXTS
+from tests.support.console_rows import HOSTILE_TEXTS, PLACES
 
-pytest_plugins = ["tests.support.browser_fixtures"]
+pytest_plugins = ["tests.support.browser"]
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]

@@ -9,10 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import NARROW, Complaints, Console
-from tests.support.console_pages import cart
-from tests.support.console_rows import DOOMED_CARTS, HOSTILE_CART, HOSTILE_TEXTS, SMALL_CART
+from tests.support.console_rows import DOOMED_CARTS, HOSTILE_CART, HOSTILE_TEXTS, SMALL_CART, cart
 
-pytest_plugins = ["tests.support.browser_fixtures"]
+pytest_plugins = ["tests.support.browser"]
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]

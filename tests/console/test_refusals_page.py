@@ -9,12 +9,12 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from tests.support.refused import SHOP, refusal
+from tests.support.refusals import SHOP, refusal
 from tracker.endpoint.error_codes import ErrorCode
 from tracker.operations import refusals
 from tracker.operations.refusal_record import NO_ORIGIN
 
-pytest_plugins = ["tests.support.refusal_fixtures"]
+pytest_plugins = ["tests.support.refusals"]
 pytestmark = pytest.mark.usefixtures("var_dir")
 
 Add = Callable[..., HttpResponse]

@@ -8,10 +8,18 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.console.test_browser_pages import LOOKS, barriers, is_too_wide, settle
 from tests.core.test_settings import manage
-from tests.support.browser import Complaints, Console
-from tests.support.shop import SHOP, add, debugging, send_a_bad_item, show_sql, switch_to_the_post
+from tests.support.browser import (
+    SHOP,
+    Complaints,
+    Console,
+    add_from_shelf,
+    debugging,
+    send_a_bad_item,
+    show_sql,
+    switch_to_the_post,
+)
 
-pytest_plugins = ["tests.support.browser_fixtures"]
+pytest_plugins = ["tests.support.browser"]
 pytestmark = [pytest.mark.browser]
 
 Visit = Callable[..., Page]
@@ -29,7 +37,7 @@ def console(
 
 def test_an_answer_is_shown_and_leads_to_the_cart(visit: Visit) -> None:
     page = visit(SHOP)
-    cart_id = add(page)
+    cart_id = add_from_shelf(page)
     expect(page.locator("#state")).to_have_text(re.compile(r"200 OK, \d+ ms"))
     expect(page.locator("#cart")).to_have_text(f"Cart {cart_id[:8]}")
     link = page.get_by_role("link", name="In the console")
@@ -38,11 +46,11 @@ def test_an_answer_is_shown_and_leads_to_the_cart(visit: Visit) -> None:
 
 def test_adds_go_into_one_cart_until_it_is_ordered(visit: Visit) -> None:
     page = visit(SHOP)
-    assert (first := add(page, 0)) == add(page, 1)
+    assert (first := add_from_shelf(page, 0)) == add_from_shelf(page, 1)
     page.get_by_role("button", name="Order").click()
     expect(page.locator("#answers > li").first).to_contain_text("204 No Content")
     expect(page.locator("#cart")).to_have_text("No cart yet.")
-    assert add(page, 2) != first
+    assert add_from_shelf(page, 2) != first
 
 
 def test_a_bad_item_shows_the_whole_problem(visit: Visit, complaints: Complaints) -> None:
@@ -55,7 +63,7 @@ def test_a_bad_item_shows_the_whole_problem(visit: Visit, complaints: Complaints
 def test_the_toolbar_switches_to_an_add_by_itself(visit: Visit) -> None:
     page = visit(SHOP)
     expect(page.locator("#djdt-SQLPanel")).to_contain_text("0 queries", use_inner_text=False)
-    add(page)
+    add_from_shelf(page)
     expect(page.locator("#djdt-RequestPanel")).to_contain_text("items", use_inner_text=False)
     page.locator("#djShowToolBarButton").click()
     show_sql(page)
@@ -64,7 +72,7 @@ def test_the_toolbar_switches_to_an_add_by_itself(visit: Visit) -> None:
 
 def test_a_post_is_profiled_through_the_history(visit: Visit) -> None:
     page = visit(SHOP)
-    cart_id = add(page)
+    cart_id = add_from_shelf(page)
     page.reload()
     switch_to_the_post(page)
     show_sql(page)
@@ -81,7 +89,7 @@ def test_an_add_is_in_the_live_view_within_three_seconds(visit: Visit) -> None:
     live.clock.install()
     live.goto("/admin/live/")
     expect(live.locator("#live-state")).to_contain_text("Live.")
-    cart_id = add(visit(SHOP, account=""))
+    cart_id = add_from_shelf(visit(SHOP, account=""))
     live.clock.run_for(3_000)
     row = live.locator("#live-rows tr", has_text=cart_id[:8])
     expect(row).to_contain_text("138.95 USD")
@@ -100,7 +108,7 @@ def test_the_page_is_there_for_everybody(visit: Visit, complaints: Complaints) -
     """Check it in light and dark, wide and narrow, with an answer of each kind on it."""
     complaints.expect("status of 400")
     page = visit(SHOP)
-    add(page)
+    add_from_shelf(page)
     send_a_bad_item(page)
     page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
     page.evaluate("document.querySelector('#djDebugRoot').hidden = true")

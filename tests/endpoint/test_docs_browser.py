@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, expect
 from tests.support.browser import Complaints
 from tests.support.live import Server
 
-pytest_plugins = ["tests.support.browser_fixtures"]
+pytest_plugins = ["tests.support.browser"]
 pytestmark = [pytest.mark.browser]
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support.guide import section
+from tests.support.guides import section
 from tests.test_house import MODULES
 from tracker.endpoint.error_codes import ErrorCode
 from tracker.endpoint.openapi import PATH

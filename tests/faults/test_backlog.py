@@ -19,7 +19,7 @@ from tracker.intake.journal.segments import segments
 Serve = Callable[..., Server]
 Trouble = Callable[[str], AbstractContextManager[None]]
 pytestmark = pytest.mark.postgresql
-pytest_plugins = ["tests.support.stream_fixtures"]
+pytest_plugins = ["tests.support.streams"]
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from tracker.models import NEVER, Cart, DeadLetter, Item, Tombstone
 from tracker.rows import erasure
 from tracker.rows import merge as store
 
-pytest_plugins = ["tests.support.stream_fixtures"]
+pytest_plugins = ["tests.support.streams"]
 
 CART = UUID("6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10")
 MINUTE_NS = 60 * 10**9

@@ -39,7 +39,7 @@ from tracker.intake.journal.segments import segments
 Serve = Callable[..., Server]
 Death = Callable[[], None]
 pytestmark = pytest.mark.postgresql
-pytest_plugins = ["tests.support.stream_fixtures"]
+pytest_plugins = ["tests.support.streams"]
 
 CLAIM_MS = 300
 # What does not depend on the intake is tried with each of them in CI only.

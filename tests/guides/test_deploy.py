@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management import get_commands, load_command_class
 from django.urls import URLResolver, get_resolver
 
-from tests.support.deployment import DEPLOY, GUIDE, units, values
+from tests.support.guides import DEPLOY, GUIDE, units, values
 from tests.support.live import ROOT
 from tracker.counters import CountedCollector
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from redis.exceptions import NoPermissionError
 
-from tests.support.deployment import block
+from tests.support.guides import block
 from tests.support.live import Server
 from tests.support.streams import add, is_refused, read_all, read_until, waiting
 from tests.support.valkey import Valkey

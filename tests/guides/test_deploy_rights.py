@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from tests.conftest import migrate
 from tests.support.console_urls import client_of, every_url, make_rows
-from tests.support.deployment import block, statements
+from tests.support.guides import block, statements
 from tests.support.parts import drain_process
 from tests.support.postgres import Postgres
 from tracker.adds import Add, Record

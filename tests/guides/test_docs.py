@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.guide import prose
+from tests.support.guides import prose
 from tests.support.live import ROOT
 from tracker.intake.journal.options import Options as JournalOptions
 from tracker.intake.stream.url import Options as StreamOptions

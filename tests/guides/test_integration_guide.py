@@ -19,7 +19,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from core.server.parser import MAX_HEAD_BYTES
-from tests.support.guide import example, section
+from tests.support.guides import example, section
 from tests.support.live import Server
 from tracker.adds import MAX_NAME_CHARS, MAX_PRICE_CENTS, MAX_PRODUCT_ID_CHARS
 from tracker.endpoint.body import MAX_BODY_BYTES

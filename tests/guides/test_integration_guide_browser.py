@@ -6,10 +6,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.support.browser import Complaints
-from tests.support.guide import example
+from tests.support.guides import example
 from tests.support.sites import Sites
 
-pytest_plugins = ["tests.support.browser_fixtures", "tests.support.site_fixtures"]
+pytest_plugins = ["tests.support.browser", "tests.support.sites"]
 pytestmark = pytest.mark.browser
 SOCKS = "{product_id: 'sku-1', name: 'Blue socks', price: 1299}"
 BOOTS = "{product_id: 'sku-2', name: 'Boots', price: 8900}"

@@ -17,7 +17,7 @@ from tracker.intake.drain import Drain
 from tracker.intake.selection import intake_from_url
 from tracker.models import Cart, Item
 
-pytest_plugins = ["tests.support.stream_fixtures"]
+pytest_plugins = ["tests.support.streams"]
 
 KINDS = ["database", "journal", "journal-always", "valkey"]
 CART = UUID("6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10")

@@ -26,7 +26,7 @@ from tests.support.valkey import TlsFront, Valkey
 from tracker.intake.contract import Unavailable
 from tracker.intake.stream.entries import place_of
 
-pytest_plugins = ["tests.support.stream_fixtures"]
+pytest_plugins = ["tests.support.streams"]
 
 
 def test_one_cart_is_in_one_stream_and_many_are_in_all(

@@ -23,7 +23,7 @@ from tests.support.valkey import Valkey
 from tracker.intake.stream.entries import next_id, version_of
 from tracker.models import DeadLetter
 
-pytest_plugins = ["tests.support.stream_fixtures"]
+pytest_plugins = ["tests.support.streams"]
 
 
 @pytest.mark.parametrize(

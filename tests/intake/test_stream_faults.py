@@ -23,7 +23,7 @@ from tests.support.valkey import Valkey
 from tracker.intake.contract import Unavailable
 from tracker.intake.stream.intake import StreamIntake
 
-pytest_plugins = ["tests.support.stream_fixtures"]
+pytest_plugins = ["tests.support.streams"]
 
 Start = Callable[..., Valkey]
 

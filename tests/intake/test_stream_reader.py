@@ -24,7 +24,7 @@ from tracker.intake.contract import Backlog
 from tracker.intake.drain import Drain
 from tracker.models import Item
 
-pytest_plugins = ["tests.support.stream_fixtures"]
+pytest_plugins = ["tests.support.streams"]
 
 
 def consumers(valkey: Valkey) -> list[bytes]:

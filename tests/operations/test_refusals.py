@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from tests.support.refused import SHOP, STRANGER, counted, files
+from tests.support.refusals import SHOP, STRANGER, counted, files
 from tracker.endpoint.problem import refused, request_refused
 from tracker.operations.refusal_record import NO_ORIGIN, Wrong, safe_text
 from tracker.operations.refusals import ANY_CODE, collect, publish
 
 CART = "6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10"
 
-pytest_plugins = ["tests.support.refusal_fixtures"]
+pytest_plugins = ["tests.support.refusals"]
 pytestmark = pytest.mark.usefixtures("var_dir")
 
 Add = Callable[..., HttpResponse]

@@ -14,7 +14,7 @@ from django.urls import reverse
 from tests.core.test_gunicorn import Gunicorn
 from tests.server.test_requests import head
 from tests.support.live import Server, wait_for
-from tests.support.refused import SHOP, STRANGER, counted, files, refusal
+from tests.support.refusals import SHOP, STRANGER, counted, files, refusal
 from tracker.operations import refusals
 from tracker.operations.refusal_record import NO_ORIGIN, NOT_READ, OTHERS
 from tracker.operations.refusals import (
@@ -26,7 +26,7 @@ from tracker.operations.refusals import (
     publish,
 )
 
-pytest_plugins = ["tests.support.refusal_fixtures"]
+pytest_plugins = ["tests.support.refusals"]
 pytestmark = pytest.mark.usefixtures("var_dir")
 
 Add = Callable[..., HttpResponse]

@@ -14,7 +14,7 @@ from tests.support.live import IN_TIME_S, Reply, Server, read_reply, wait_for
 from tests.support.valkey import Valkey
 
 Serve = Callable[..., Server]
-pytest_plugins = ["tests.support.stream_fixtures"]
+pytest_plugins = ["tests.support.streams"]
 
 
 def at_once(live: Server, clients: int, times: int = 1) -> list[Reply]:

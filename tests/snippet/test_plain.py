@@ -8,10 +8,9 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import BrowserContext
 
-from tests.support.shopper import TAG, Shopper, item
-from tests.support.sites import Sites, launched_for
+from tests.support.sites import TAG, Shopper, Sites, item, launched_for
 
-pytest_plugins = ["tests.support.browser_fixtures"]
+pytest_plugins = ["tests.support.browser"]
 pytestmark = pytest.mark.browser
 
 SHOP = "http://shop.plain"

@@ -12,10 +12,9 @@ from playwright.sync_api import BrowserContext
 
 from tests.support.browser import Complaints
 from tests.support.live import ROOT
-from tests.support.shopper import RESET, TAG, Shopper, item
-from tests.support.sites import Sites
+from tests.support.sites import RESET, TAG, Shopper, Sites, item
 
-pytest_plugins = ["tests.support.browser_fixtures", "tests.support.site_fixtures"]
+pytest_plugins = ["tests.support.browser", "tests.support.sites"]
 pytestmark = pytest.mark.browser
 
 YEAR_S = 31_536_000

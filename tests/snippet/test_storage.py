@@ -7,10 +7,9 @@ from playwright.sync_api import BrowserContext
 
 from tests.support.browser import Complaints
 from tests.support.live import wait_for
-from tests.support.shopper import RESET, TAG, WITH_CONSENT, Shopper, item
-from tests.support.sites import Sites
+from tests.support.sites import RESET, TAG, WITH_CONSENT, Shopper, Sites, item
 
-pytest_plugins = ["tests.support.browser_fixtures", "tests.support.site_fixtures"]
+pytest_plugins = ["tests.support.browser", "tests.support.sites"]
 pytestmark = pytest.mark.browser
 
 FAILURES = "Failed to load resource|^request: POST"

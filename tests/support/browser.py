@@ -14,21 +14,26 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
 
+import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
     Dialog,
+    Locator,
+    Page,
     Request,
+    expect,
     sync_playwright,
 )
 
+from tests.support.console_rows import PARTS
 from tests.support.live import ROOT, Server
 
 CHROMIUM = shutil.which(os.environ.get("CHROMIUM") or "chromium")
@@ -163,3 +168,102 @@ def fill(*parts: str, env: dict[str, str]) -> dict[str, str]:
     )
     sessions: dict[str, str] = json.loads(made.stdout)
     return sessions
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip all of them at this one place, so that they are reported in one line."""
+    if CHROMIUM is None and item.get_closest_marker("browser"):
+        pytest.skip(MISSING)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def console(
+    chromium: Browser,
+    tmp_path_factory: pytest.TempPathFactory,
+    new_database: Callable[[], str],
+) -> Iterator[Console]:
+    """Start one server for all tests of a module, with all rows in it."""
+    var_dir = str(tmp_path_factory.mktemp("var"))
+    with serving(*PARTS, var_dir=var_dir, database_url=new_database()) as running:
+        yield running
+
+
+@pytest.fixture
+def complaints() -> Iterator[Complaints]:
+    """Collect complaints. Those that the test does not expect fail it at its end."""
+    found = Complaints()
+    yield found
+    assert found.unexpected() == []
+
+
+@pytest.fixture
+def visit(
+    chromium: Browser, console: Console, complaints: Complaints
+) -> Iterator[Callable[..., Page]]:
+    """Open a window: `visit("/admin/", account="support", width=390, scheme="dark")`."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(path: str, account: str = "lead", **look: object) -> Page:
+        contexts.append(console.enter(chromium, account, **look))  # type: ignore[arg-type]
+        complaints.listen(contexts[-1])
+        page = contexts[-1].new_page()
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+SHOP = "/demo/"
+
+
+@contextmanager
+def debugging(*, var_dir: str, database_url: str) -> Iterator[Console]:
+    """Start a server with DEBUG, with accounts in its migrated database."""
+    env = {"DATABASE_URL": database_url, "VAR_DIR": var_dir, "INTAKE_URL": "database://"}
+    server = Server(env=env | {"DEBUG": "1"})
+    try:
+        yield Console(server, fill("accounts", env=env))
+    finally:
+        server.stop()
+
+
+def add_from_shelf(page: Page, number: int = 0) -> str:
+    """Put a product of the shelf into the cart; return the cart id of the answer."""
+    page.get_by_role("button", name="Add to cart").nth(number).click()
+    answer = page.locator("#answers > li").first
+    expect(answer).to_contain_text("200 OK")
+    return answer.locator("[data-text=said]").inner_text().removeprefix("cart_id ")
+
+
+def send_a_bad_item(page: Page) -> Locator:
+    """Send an item with faults; return the line that shows the answer."""
+    page.get_by_role("button", name="Send a bad item").click()
+    answer = page.locator("#answers > li").first
+    expect(answer).to_contain_text("400 Bad Request")
+    return answer
+
+
+def switch_to_the_post(page: Page) -> None:
+    """Open the toolbar and its history, and switch to the newest add."""
+    page.locator("#djShowToolBarButton").click()
+    page.locator("a.HistoryPanel").click()
+    page.locator("#HistoryPanel").get_by_role("button", name="Refresh").click()
+    post = page.locator("#djdtHistoryRequests > tr", has_text="/items").first
+    expect(post).to_contain_text("POST")
+    request_id = post.get_attribute("data-request-id") or ""
+    post.get_by_role("button", name="Switch").click()
+    expect(page.locator("#djDebug")).to_have_attribute("data-request-id", request_id)
+
+
+def show_sql(page: Page) -> None:
+    """Open the SQL panel, and wait for its statements."""
+    page.locator("a.SQLPanel").click()
+    expect(page.locator("#SQLPanel tr").first).to_be_visible()

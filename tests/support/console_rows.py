@@ -1,4 +1,4 @@
-"""The accounts and rows that a browser sees, made in a process of its own.
+"""The pages, accounts and rows that a browser sees; the rows are made in a process of their own.
 
 Playwright runs an event loop in the tests' thread, where Django refuses to use its models.
 `python -m tests.support.console_rows NAME...` makes the parts named, in the environment's database,
@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 if TYPE_CHECKING:
@@ -169,6 +169,50 @@ def _records(rows: Iterable[tuple[UUID, str, str, float]]) -> Iterator["Record"]
         price = 199 + sum(name.encode()) % 90 * 100
         version = now_ns - int(age_s * 1e9)
         yield Record(Add(cart_id, product_id, name=name, price=price), version)
+
+
+class Place(NamedTuple):
+    """A page and who opens it. `account` is empty for visitors who are not logged in."""
+
+    path: str
+    account: str = "admin"
+    status: int = 200
+
+
+def cart(cart_id: UUID) -> str:
+    return f"/admin/tracker/cart/{cart_id}/change/"
+
+
+def item(cart_id: UUID, product_id: str) -> str:
+    """Return the URL of an item's page. Its key is computed (tracker/models.py, item_id)."""
+    return f"/admin/tracker/item/{uuid5(cart_id, product_id)}/change/"
+
+
+PLACES = {
+    "login": Place("/admin/login/", account=""),
+    "dashboard": Place("/admin/"),
+    "carts": Place("/admin/tracker/cart/"),
+    "cart": Place(cart(BIG_CART)),
+    "hostile-cart": Place(cart(HOSTILE_CART)),
+    "erase": Place(f"/admin/erase/{DOOMED_CARTS[2]}/"),
+    "items": Place("/admin/tracker/item/"),
+    "erased": Place(f"/admin/erase/{ERASED_CART}/receipt/1/"),
+    "item": Place(item(HOSTILE_CART, HOSTILE_TEXTS[0])),
+    "find": Place("/admin/find/"),
+    "nothing-found": Place("/admin/find/?q=nothing"),
+    "failure": Place(cart(UUID(int=5)), status=404),
+    "no-permission": Place("/admin/auth/user/", account="support", status=403),
+    "audit": Place("/admin/console/auditentry/"),
+    "live": Place("/admin/live/"),
+    "refusals": Place("/admin/refusals/"),
+    "letters": Place("/admin/tracker/deadletter/"),
+    "letter": Place(f"/admin/tracker/deadletter/{letter(0)}/change/"),
+    "replay-all": Place("/admin/deadletters/replay/"),
+    "password": Place("/admin/password_change/"),
+    "app": Place("/admin/tracker/"),
+    "users": Place("/admin/auth/user/"),
+    "groups": Place("/admin/auth/group/"),
+}
 
 
 _IN_ORDER = (accounts, erased, small, big, many, found, doomed, hostile, letters)

@@ -1,9 +1,12 @@
 """A TLS proxy in front of the tracker, which also serves the pages of shops by host name."""
 
+import base64
+import hashlib
 import json
 import re
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 from collections.abc import Mapping
@@ -12,12 +15,30 @@ from email.message import Message
 from http import HTTPStatus
 from http.client import HTTPResponse, parse_headers
 from io import BytesIO
+from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
-from tests.support.certificate import Certificate
 from tests.support.live import Reply, wait_for
+
+
+class Certificate:
+    """A certificate of a new key. With `spki` Chromium trusts this key and no other."""
+
+    def __init__(self, directory: Path) -> None:
+        self.file, self.key = directory / "certificate.pem", directory / "key.pem"
+        self._openssl(
+            "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=test"
+            f" -addext subjectAltName=DNS:*.test,IP:127.0.0.1 -keyout {self.key} -out {self.file}"
+        )
+        public = self._openssl(f"pkey -in {self.key} -pubout -outform DER")
+        self.spki = base64.b64encode(hashlib.sha256(public).digest()).decode()
+
+    def _openssl(self, words: str) -> bytes:
+        command = ["openssl", *words.split()]
+        return subprocess.run(command, check=True, capture_output=True).stdout
+
 
 PATIENCE_S = 20
 # What a browser asks of every site by itself.

@@ -21,16 +21,21 @@ from tests.support.browser import (
     CHROMIUM,
     MISSING,
     NARROW,
+    SHOP,
     WIDE,
     Console,
     Scheme,
+    add_from_shelf,
+    debugging,
     fill,
     launched,
+    send_a_bad_item,
     serving,
+    show_sql,
+    switch_to_the_post,
 )
-from tests.support.console_pages import PLACES
+from tests.support.console_rows import PLACES
 from tests.support.live import ROOT
-from tests.support.shop import SHOP, add, debugging, send_a_bad_item, show_sql, switch_to_the_post
 
 DOCS = ROOT / "docs"
 IN_README = ("dashboard", "cart", "live")
@@ -96,9 +101,9 @@ def photograph_shop(browser: Browser, var_dir: str) -> Iterator[Path]:
     ):
         page = context.new_page()
         page.goto(SHOP)
-        add(page)
+        add_from_shelf(page)
         send_a_bad_item(page)
-        add(page, 3)
+        add_from_shelf(page, 3)
         yield _taken(page, DOCS / "demo.png")
         page.reload()
         switch_to_the_post(page)

@@ -18,7 +18,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ConnectionError as NoConnection
 
-from tests.support.certificate import Certificate
+from tests.support.front import Certificate
 from tests.support.live import free_port, wait_for
 
 

@@ -28,7 +28,7 @@ def page(client: Client, **chosen: str) -> str:
 
 def test_the_page_says_that_nothing_was_refused(admin_client: Client) -> None:
     shown = page(admin_client)
-    assert "nothing was refused" in shown
+    assert "has refused nothing" in shown
     assert "since the service's last start" in shown
     assert reverse("admin:refusals") in shown
 
@@ -75,7 +75,7 @@ def test_a_code_that_nobody_knows_is_shown(admin_client: Client) -> None:
     refusals._log.add(refusal(code="of_tomorrow"))
     shown = page(admin_client)
     assert "of_tomorrow" in shown
-    assert "No explanation of this code" in shown
+    assert "does not know this code" in shown
 
 
 def test_only_who_may_see_items_sees_refusals(client: Client, django_user_model: Any) -> None:

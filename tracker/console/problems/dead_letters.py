@@ -1,9 +1,8 @@
-"""Dead letters: the list, the page of one, replay and discard."""
+"""Dead letters: the list, the page of a letter, replay and discard."""
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -29,6 +28,8 @@ from tracker.rows import erasure
 PERMISSION = "tracker.replay_deadletters"
 UNREADABLE = "can't be read"
 
+_GONE = "There is no such dead letter any more: it was replayed, discarded or erased."
+
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin):
@@ -39,8 +40,11 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="cart")
     def cart(self, letter: DeadLetter) -> str:
-        record = record_of(letter)
-        return _cart_link(record.add.cart_id) if record else UNREADABLE
+        cart_id = cart_of(letter)
+        if cart_id is None:
+            return UNREADABLE
+        # By way of the search: the cart may have no row.
+        return cart_link(cart_id, reverse("admin:find", query={"q": str(cart_id)}))
 
     @admin.display(description="product id")
     def product_id(self, letter: DeadLetter) -> str:
@@ -50,7 +54,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def change_view(  # type: ignore[override]
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponseBase:
-        """Show one letter: its record, its error, and what can be done about it."""
+        """Show a letter: its record, its error, and what can be done about it."""
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         letter = self.get_object(request, object_id)
@@ -82,45 +86,40 @@ def pretty(letter: DeadLetter) -> str:
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
-# -- Decisions -------------------------------------------------------------------------------------
-_GONE = "There is no such dead letter any more: it was replayed, discarded or erased."
-
-Decision = Callable[[HttpRequest, DeadLetter], HttpResponseBase]
-
-
-def _decision(action: str, title: str) -> Callable[[Decision], Decision]:
-    """Make a page about one dead letter that takes a POST. A GET shows the letter."""
-
-    def register(decide: Decision) -> Decision:
-        def view(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
-            if request.method != "POST":
-                return HttpResponseRedirect(_address(letter_id))
-            letter = DeadLetter.objects.filter(pk=letter_id).first()
-            if letter is None:
-                raise Http404(_GONE)
-            return decide(request, letter)
-
-        route, name = f"deadletters/<uuid:letter_id>/{action}/", f"deadletter_{action}"
-        page(route, name=name, title=title, permission=PERMISSION, in_menu=False)(view)
-        return decide
-
-    return register
-
-
-@_decision("replay", "Replay a dead letter")
-def replay(request: HttpRequest, letter: DeadLetter) -> HttpResponseBase:
+@page(
+    "deadletters/<uuid:letter_id>/replay/",
+    name="deadletter_replay",
+    title="Replay a dead letter",
+    permission=PERMISSION,
+    in_menu=False,
+)
+def replay(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
+    """Replay a letter (POST), or go to its page (GET)."""
+    if request.method != "POST":
+        return HttpResponseRedirect(_address(letter_id))
+    letter = _existing(letter_id)
     result = _replay(request, letter)
     if result is Result.GONE:
         raise Http404(_GONE)
     if result is Result.REFUSED:
         messages.error(request, "Refused again: the reason is below.")
-        return HttpResponseRedirect(_address(letter.pk))
+        return HttpResponseRedirect(_address(letter_id))
     messages.success(request, "Replayed.")
     return HttpResponseRedirect(_list())
 
 
-@_decision("discard", "Discard a dead letter")
-def discard(request: HttpRequest, letter: DeadLetter) -> HttpResponseBase:
+@page(
+    "deadletters/<uuid:letter_id>/discard/",
+    name="deadletter_discard",
+    title="Discard a dead letter",
+    permission=PERMISSION,
+    in_menu=False,
+)
+def discard(request: HttpRequest, letter_id: UUID) -> HttpResponseBase:
+    """Discard a letter for a reason (POST), or go to its page (GET)."""
+    if request.method != "POST":
+        return HttpResponseRedirect(_address(letter_id))
+    letter = _existing(letter_id)
     typed = request.POST.get("reason", "")
     try:
         reason = erasures.checked_reason(typed)
@@ -152,11 +151,11 @@ def replay_all(request: HttpRequest) -> HttpResponseBase:
         text, title = paging.count_text(count, exact=exact), "Replay all dead letters"
         template = "admin/console/replay_all.html"
         return render(request, template, title, count=count, count_text=text)
-    waiting = dead_letters.oldest_first(DeadLetter.objects.all())
-    results = Counter(_replay(request, letter) for letter in waiting)
-    settled, refused = results[Result.REPLAYED], results[Result.REFUSED]
+    letters = dead_letters.oldest_first(DeadLetter.objects.all())
+    results = Counter(_replay(request, letter) for letter in letters)
+    replayed, refused = results[Result.REPLAYED], results[Result.REFUSED]
     level = messages.WARNING if refused else messages.SUCCESS
-    messages.add_message(request, level, f"{settled:,} replayed, {refused:,} refused again.")
+    messages.add_message(request, level, f"{replayed:,} replayed, {refused:,} refused again.")
     return HttpResponseRedirect(_list())
 
 
@@ -170,34 +169,30 @@ def _replay(request: HttpRequest, letter: DeadLetter) -> Result:
     return result
 
 
-class Fact(NamedTuple):
-    """A fact about a letter's record, for its page."""
-
-    name: str
-    text: str
+def _existing(letter_id: UUID) -> DeadLetter:
+    """Return a letter. Raises Http404 if it was replayed, discarded or erased meanwhile."""
+    letter = DeadLetter.objects.filter(pk=letter_id).first()
+    if letter is None:
+        raise Http404(_GONE)
+    return letter
 
 
 def _letter_page(
     request: HttpRequest, letter: DeadLetter, *, reason: str = "", problem: str = ""
 ) -> HttpResponseBase:
+    """Return the page of a letter, with the reason that was typed and what is wrong with it."""
     record = record_of(letter)
-    facts = [] if record is None else list(_facts(record))
-    context: dict[str, Any] = {"letter": letter, "record": pretty(letter), "facts": facts}
-    context |= {"cart_id": cart_of(letter), "reason": reason, "problem": problem}
-    return render(request, "admin/console/dead_letter.html", "Dead letter", **context)
-
-
-def _facts(record: Record) -> list[Fact]:
-    accepted = erasure.moment(record.version or 0)
-    return [
-        Fact("Product id", record.add.product_id),
-        Fact("Accepted", f"{accepted:%Y-%m-%d %H:%M:%S} UTC"),
-    ]
-
-
-def _cart_link(cart_id: UUID) -> str:
-    """Return a link to the cart, or to what is known about it if it has no row."""
-    return cart_link(cart_id, reverse("admin:find", query={"q": str(cart_id)}))
+    return render(
+        request,
+        "admin/console/dead_letter.html",
+        "Dead letter",
+        letter=letter,
+        text=pretty(letter),
+        add=record and record.add,
+        accepted=record and erasure.moment(record.version or 0),
+        reason=reason,
+        problem=problem,
+    )
 
 
 def _address(letter_id: UUID) -> str:

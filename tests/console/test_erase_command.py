@@ -83,7 +83,7 @@ def test_the_reason_never_holds_the_id(cart_id: UUID) -> None:
 
 @pytest.mark.parametrize("cart", ["", "2c5ea4c0", "sku-1"])
 def test_only_a_whole_id_names_a_cart(cart: str) -> None:
-    with pytest.raises(CommandError, match="no cart's id"):
+    with pytest.raises(CommandError, match="not a cart's id"):
         erase(cart, "--yes")
 
 

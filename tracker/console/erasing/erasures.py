@@ -37,7 +37,7 @@ class Preview(NamedTuple):
     items: str
     dead_letters: str
     audit_entries: str
-    may_wait: bool  # In the intake, where nobody can look a cart up.
+    may_wait: bool  # In the intake, which has no look-up by cart.
 
 
 class Receipt(NamedTuple):
@@ -76,7 +76,9 @@ def reason_for(cart_id: UUID, typed: str) -> str:
     if cart_id.hex in re.sub("[^0-9a-f]", "", reason.lower()):
         raise ValueError("Leave the cart's full id out of the reason: its code is enough.")
     if re.match(_END, reason):
-        raise ValueError("Begin the reason with another word: this is how the log itself writes.")
+        raise ValueError(
+            "Begin the reason with another word: the log's own entries begin like this."
+        )
     return reason
 
 
@@ -98,13 +100,13 @@ def carry_out(begun: AuditEntry, cart_id: UUID) -> None:
     carts, items, dead_letters = erasure.erase(cart_id)
     emptied = audit.scrub(cart_id)
     counts = {"carts": carts, "items": items, "dead letters": dead_letters}
-    told = [f"{name}: {count:,}" for name, count in counts.items()]
-    told.append(f"audit entries emptied: {emptied:,}")
+    texts = [f"{name}: {count:,}" for name, count in counts.items()]
+    texts.append(f"audit entries emptied: {emptied:,}")
     audit.write(
         begun.user or begun.username,
         AuditEntry.Action.ERASED,
         cart_id=cart_id,
-        detail=_end_of(begun) + "; ".join(told),
+        detail=_end_of(begun) + "; ".join(texts),
     )
 
 
@@ -115,8 +117,9 @@ def receipt(begun: AuditEntry) -> Receipt:
     last = ends.order_by("id").last()
     if last is None:
         return Receipt(begun, code, None)
-    told = [line.partition(": ") for line in last.detail.removeprefix(_end_of(begun)).split("; ")]
-    return Receipt(begun, code, [(name, count) for name, _, count in told])
+    texts = last.detail.removeprefix(_end_of(begun)).split("; ")
+    parts = [text.partition(": ") for text in texts]
+    return Receipt(begun, code, [(name, count) for name, _, count in parts])
 
 
 def earlier(cart_id: UUID) -> list[AuditEntry]:

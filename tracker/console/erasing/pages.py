@@ -21,7 +21,7 @@ REASONS = ("customer's request", "test data", "other")
 
 
 class EraseForm(forms.Form):
-    """The reason, and the cart's code to type in. `reason` joins two fields to one text."""
+    """The reason, and the cart's code to type in. `reason` joins `kind` and `words`."""
 
     kind = forms.ChoiceField(
         label="Reason", choices=[("", "Choose one")] + [(r, r) for r in REASONS]
@@ -30,8 +30,8 @@ class EraseForm(forms.Form):
         label="In your words",
         required=False,
         max_length=erasures.MAX_REASON_CHARS,
-        help_text="A ticket's number, for example. It stays on the audit log: write no names and"
-        " no addresses. Needed for the reason “other”.",
+        help_text="For example a ticket number. It stays in the audit log, so do not write names or"
+        " addresses. Required for the reason “other”.",
     )
     code = forms.CharField(label="The cart's code")
     reason = ""
@@ -110,7 +110,7 @@ def erase_receipt(request: HttpRequest, cart_id: UUID, entry_id: int) -> HttpRes
     """
     begun = erasures.find(cart_id, entry_id)
     if begun is None:
-        raise Http404("There is no such receipt.")
+        raise Http404("This receipt does not exist.")
     return render(
         request,
         "admin/console/erased.html",

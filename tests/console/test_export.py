@@ -160,7 +160,7 @@ def test_the_page_tells_of_the_cap_before_it_may_be_reached(
     monkeypatch.setattr("tracker.console.templatetags.export.COUNT_LIMIT", 2)
     fill(1)
     listed = reverse("admin:tracker_cart_changelist") + "?state=active&product=a%27"
-    assert "has no such cap" not in lead.get(listed).content.decode()
+    assert "has no limit" not in lead.get(listed).content.decode()
     fill(2)
     page = lead.get(reverse("admin:tracker_cart_changelist") + "?age=24h").content.decode()
     assert "ends after 100,000 rows" in page

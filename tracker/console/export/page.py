@@ -4,7 +4,6 @@ import logging
 import shlex
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -38,6 +37,7 @@ PERMISSION = "tracker.export_carts"
 CHUNK_ROWS = 2_000
 # The limit for a browser: a slow client occupies a thread for as long as it reads.
 BROWSER_ROWS = 100_000
+_NO_LIMIT = "manage.py export has no limit."
 
 log = logging.getLogger("console")
 
@@ -116,14 +116,14 @@ def command_line(name: str, query: str) -> str:
 def select(name: str, request: HttpRequest) -> Selection:
     """Select what the list shows for the query string of this request.
 
-    The admin's own list is asked, so that later filters work here, too. What depends on the time
+    The selection is the list's own, so that later filters work here, too. What depends on the time
     ("active") is decided here, once for the whole export.
 
     Raises BadRequest for a parameter that the list does not declare, and django.db.Error.
     """
     sheet = SHEETS[name]
-    lists: Any = admin.site.get_model_admin(sheet.model)
-    shown = lists.get_changelist_instance(request)
+    model_admin: Any = admin.site.get_model_admin(sheet.model)
+    shown = model_admin.get_changelist_instance(request)
     return Selection(name, shown.queryset, sheet.keyset or shown.keyset, shown.params)
 
 
@@ -134,7 +134,7 @@ class Export:
     no lock is held while a client reads. Rows that are added, deleted or moved meanwhile make no
     other row appear twice or not at all. The audit log has its end, even if it breaks off.
 
-    `record` writes to the audit log; `cap` limits the rows, `timeout_ms` each statement.
+    `record` writes to the audit log; `max_rows` limits the rows, `timeout_ms` each statement.
     Making one and iterating raise django.db.Error.
     """
 
@@ -143,12 +143,12 @@ class Export:
         selection: Selection,
         record: Callable[[str], None],
         *,
-        cap: int | None = None,
+        max_rows: int | None = None,
         timeout_ms: int | None = None,
     ) -> None:
         self.rows = 0
         self._selection, self._record = selection, record
-        self._cap, self._timeout_ms = cap, timeout_ms
+        self._max_rows, self._timeout_ms = max_rows, timeout_ms
         self._columns = SHEETS[selection.name].columns()
         self._outcome = "broken off"
         record(f"begun: {selection}")
@@ -158,45 +158,38 @@ class Export:
             yield spreadsheet.head(self._columns)
             yield from self._chunks()
         finally:
-            self._tell()
+            self._record_end()
 
     def _chunks(self) -> Iterator[bytes]:
         cursor = None
         while True:
-            rows, cursor = self._read(cursor)
-            cells = ([cell(row) for cell in self._columns.values()] for row in rows)
+            left = CHUNK_ROWS if self._max_rows is None else self._max_rows - self.rows
+            with time_limit(self._timeout_ms):
+                chunk = self._selection.keyset.page(
+                    self._selection.rows, size=min(CHUNK_ROWS, left), after=cursor
+                )
+            cells = ([cell(row) for cell in self._columns.values()] for row in chunk.rows)
             part = spreadsheet.lines(cells)
-            self.rows += len(rows)
+            self.rows += len(chunk.rows)
             yield part
+            cursor = chunk.older
             if cursor is None:
                 self._outcome = "complete"
                 return
-            if self.rows == self._cap:
+            if self.rows == self._max_rows:
                 self._outcome = "cut off"
-                yield self._note()
+                text = f"# There is more: cut off after {self.rows:,} rows. {_NO_LIMIT}"
+                # As many cells as in the other lines.
+                yield spreadsheet.lines([[text] + [None] * (len(self._columns) - 1)])
                 return
 
-    def _read(self, cursor: str | None) -> tuple[list[Any], str | None]:
-        """Read the next chunk. Return it with the cursor of the following one, or None."""
-        left = CHUNK_ROWS if self._cap is None else self._cap - self.rows
-        with time_limit(self._timeout_ms):
-            found = self._selection.keyset.page(
-                self._selection.rows, size=min(CHUNK_ROWS, left), after=cursor
-            )
-        return found.rows, found.older
-
-    def _note(self) -> bytes:
-        """Return the last line of a file that was cut off, with as many cells as the others."""
-        text = f"# There is more: cut off after {self.rows:,} rows. manage.py export has no cap."
-        return spreadsheet.lines([[text] + [None] * (len(self._columns) - 1)])
-
-    def _tell(self) -> None:
-        """Record the end. If the database is away now, only this entry is lost."""
+    def _record_end(self) -> None:
+        """Record the end. If the database does not answer now, only this entry is lost."""
         try:
             with time_limit(self._timeout_ms):
                 self._record(f"{self._outcome}, {self.rows:,} rows: {self._selection}")
         except Error:
-            log.exception("the end of an export is not on the audit log")
+            log.exception("the end of an export is missing in the audit log")
 
 
 @page("export/<str:name>/", name="export", title="Export", permission=PERMISSION, in_menu=False)
@@ -208,19 +201,22 @@ def export(request: HttpRequest, name: str) -> HttpResponseBase:
     """
     if name not in SHEETS:
         raise Http404(f"There is no export of {name}.")
-    lists: Any = admin.site.get_model_admin(SHEETS[name].model)
-    if not lists.has_view_permission(request):
+    model_admin: Any = admin.site.get_model_admin(SHEETS[name].model)
+    if not model_admin.has_view_permission(request):
         raise PermissionDenied
     if request.method != "POST":
-        return HttpResponseRedirect(_list_address(lists, request))
+        query = request.GET.copy()
+        for cursor in (AFTER, BEFORE):
+            query.pop(cursor, None)
+        address = reverse(f"admin:tracker_{model_admin.opts.model_name}_changelist", query=query)
+        return HttpResponseRedirect(address)
     selection = select(name, request)
 
     def record(detail: str) -> None:
         audit.record(request, AuditEntry.Action.EXPORTED, cart_id=selection.cart_id, detail=detail)
 
-    running = Export(selection, record, cap=BROWSER_ROWS, timeout_ms=READ_TIMEOUT_MS)
     return StreamingHttpResponse(
-        iter(running),
+        iter(Export(selection, record, max_rows=BROWSER_ROWS, timeout_ms=READ_TIMEOUT_MS)),
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{name}-{timezone.now():%Y-%m-%d}.csv"',
@@ -228,10 +224,3 @@ def export(request: HttpRequest, name: str) -> HttpResponseBase:
             "Cache-Control": "no-store",
         },
     )
-
-
-def _list_address(lists: Any, request: HttpRequest) -> str:
-    """Return the address of the list's first page with the same query string."""
-    chosen = {key: each for key, each in request.GET.lists() if key not in (AFTER, BEFORE)}
-    address = reverse(f"admin:tracker_{lists.opts.model_name}_changelist")
-    return f"{address}?{urlencode(chosen, doseq=True)}"

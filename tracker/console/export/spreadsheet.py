@@ -39,7 +39,7 @@ def inert(text: str) -> str:
 
 
 def units(cents: int | Decimal | None) -> Decimal | None:
-    """Convert 1299 cents to 12.99, a number without currency and commas."""
+    """Convert cents to a number: 1299 to 12.99, without currency and commas."""
     if cents is None:
         return None
     whole, rest = divmod(int(cents), 100)
@@ -60,11 +60,11 @@ def lines(rows: Iterable[Iterable[Cell]]) -> bytes:
     """
     buffer = StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerows([_written(cell) for cell in row] for row in rows)
+    writer.writerows([_as_csv(cell) for cell in row] for row in rows)
     return buffer.getvalue().encode()
 
 
-def _written(cell: Cell) -> str | int | Decimal:
+def _as_csv(cell: Cell) -> str | int | Decimal:
     if cell is None:
         return ""
     if isinstance(cell, datetime):

@@ -23,6 +23,6 @@ def export_of(context: Context, cl: Any) -> dict[str, Any] | None:
     return {
         "address": reverse("admin:export", args=[name]) + query,
         "command": command_line(name, query.removeprefix("?")),
-        "cap": BROWSER_ROWS,
-        "may_be_cut": cl.result_count >= COUNT_LIMIT,  # From there on nobody has counted.
+        "max_rows": BROWSER_ROWS,
+        "may_be_cut": cl.result_count >= COUNT_LIMIT,  # The list counts no further.
     }

@@ -24,7 +24,7 @@ from tracker.rows.errors import first_line
 class Command(BaseCommand):
     help = (
         "Write carts or items as CSV: all, or what a search and filters of the console select."
-        " FILE appears when it is whole; until then, it is FILE.part."
+        " Until FILE is complete, its name is FILE.part."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -32,18 +32,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--query",
             default="",
-            help="what stands behind the ? in the list's address: 'state=stale&q=sku-1'",
+            help="the part of the list's address after the ?: 'state=stale&q=sku-1'",
         )
         parser.add_argument(
-            "--output", default="-", metavar="FILE", help="default: -, the standard output"
+            "--output", default="-", metavar="FILE", help="default: -, standard output"
         )
         parser.add_argument(
-            "--force", action="store_true", help="overwrite FILE, and the FILE.part of another run"
+            "--force", action="store_true", help="overwrite FILE and FILE.part if they exist"
         )
         parser.add_argument(
             "--operator",
             default=_login_name(),
-            help="who does it, for the audit log; default: %(default)s",
+            help="who exports, for the audit log; default: %(default)s",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,7 +58,7 @@ class Command(BaseCommand):
             with _opened(options["output"], force=options["force"]) as file:
                 _write(Export(selection, record), file)
         except Error as error:
-            raise CommandError(f"The database: {first_line(error)}") from error
+            raise CommandError(f"The database can't be used: {first_line(error)}") from error
         except OSError as error:
             raise CommandError(f"Can't write {options['output']}: {error.strerror}.") from error
 
@@ -90,7 +90,7 @@ def _write(export: Export, file: BinaryIO) -> None:
 
 @contextmanager
 def _opened(output: str, *, force: bool) -> Iterator[BinaryIO]:
-    """Open the file to write to. It gets its name at the end, when all of it is on the disk.
+    """Open the file for writing. It gets its name when all of it is on the disk.
 
     Raises CommandError if it exists, and OSError.
     """
@@ -101,7 +101,7 @@ def _opened(output: str, *, force: bool) -> Iterator[BinaryIO]:
     final, part = Path(output), Path(f"{output}.part")
     for path in (final, part):
         if path.exists() and not force:
-            raise CommandError(f"{path} is there already: --force overwrites it.")
+            raise CommandError(f"{path} exists already. --force overwrites it.")
     with open(part, "wb" if force else "xb", opener=_private) as file:
         try:
             yield file

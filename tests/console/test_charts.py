@@ -32,7 +32,7 @@ def test_a_chart_is_xml_that_says_what_it_shows() -> None:
     assert root.get("role") == "img"
     named = {each.get("id"): each.text for each in root}
     assert named[root.get("aria-labelledby")] == "Items added"
-    assert "12,010 in all; the most, 12,000" in str(named[root.get("aria-describedby")])
+    assert "12,010 in all. The highest number, 12,000" in str(named[root.get("aria-describedby")])
 
 
 def test_whatever_a_label_says_is_text() -> None:

@@ -127,7 +127,7 @@ def test_the_top_products_of_many_items_are_estimated(monkeypatch: pytest.Monkey
         at = start + timedelta(minutes=number)
         store.merge([add(at=at, cart_id=uuid4(), product_id=product)])
     top = figures.top_products(Span.of(figures.WINDOWS["24h"], NOW))
-    assert (top.looked_at, top.items) == (200, 1000)
+    assert (top.items_read, top.items) == (200, 1000)
     assert [name for name, _ in top.products] == ["late", "early", "rare"]
     for (_, estimate), exact in zip(top.products, (450, 400, 150), strict=True):
         assert abs(estimate - exact) <= 60
@@ -363,7 +363,7 @@ def test_refusals_are_counted_by_code(admin_client: Client, settings: Any) -> No
         admin_client.post("/items", {"product_id": ""}, content_type="application/json")
     assert refused(text(admin_client), "blank") == before + 3
     settings.SERVES_STOREFRONT = False
-    assert "see its /metrics" in text(admin_client)
+    assert "see /metrics there" in text(admin_client)
 
 
 def test_refusals_are_those_of_all_processes(

@@ -10,11 +10,11 @@ from itertools import count
 
 WIDTH, HEIGHT = 360, 190
 _TOP, _RIGHT, _BOTTOM = 12, 6, 22
-_DIGIT = 6.5  # As wide as a digit of the axis, about.
-_GAP = 0.2  # Of a bar's place.
-_MIN_HEIGHT = 1.5  # Of a bar that is not zero: a single one among millions is still seen.
+_DIGIT = 6.5  # The width of a digit of the axis, about.
+_GAP = 0.2  # The space between bars, as a share of a bar's place.
+_MIN_HEIGHT = 1.5  # Of a bar that is not zero, so that one among millions is still visible.
 _LABEL_WIDTH = 44  # Of a time below the axis.
-_STEPS = 4  # Lines above zero, at most.
+_STEPS = 4  # At most so many lines above zero.
 
 
 @dataclass(frozen=True)

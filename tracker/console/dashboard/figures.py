@@ -35,14 +35,15 @@ class Window:
     words: str
     length: timedelta
     step: timedelta
+    step_words: str
 
 
 WINDOWS = {
     each.name: each
     for each in (
-        Window("24h", "24 hours", timedelta(hours=24), timedelta(hours=1)),
-        Window("7d", "7 days", timedelta(days=7), timedelta(hours=6)),
-        Window("30d", "30 days", timedelta(days=30), _DAY),
+        Window("24h", "24 hours", timedelta(hours=24), timedelta(hours=1), "hour"),
+        Window("7d", "7 days", timedelta(days=7), timedelta(hours=6), "6 hours"),
+        Window("30d", "30 days", timedelta(days=30), _DAY, "day"),
     )
 }
 
@@ -152,13 +153,12 @@ def carts_by_state(limits: Limits, length: timedelta) -> dict[str, Carts]:
     Reads the whole tally once: a row for every ten minutes and shard. Most rows are old, so all
     sums but one leave them out, and the carts between two limits are a difference.
     """
-    marks = {
-        "active": limits.active_since,
-        "fresh": limits.stale_before,
-        "lately": limits.stale_before - length,
+    since: dict[str, Q | None] = {
+        "ever": None,
+        "active": Q(bucket__gte=limits.active_since),
+        "fresh": Q(bucket__gte=limits.stale_before),
+        "lately": Q(bucket__gte=limits.stale_before - length),
     }
-    ever: dict[str, Q | None] = {"ever": None}
-    since = ever | {name: Q(bucket__gte=mark) for name, mark in marks.items()}
     sums = Tally.objects.aggregate(
         **{f"{name}_number": Sum("seen_carts", filter=when) for name, when in since.items()},
         **{f"{name}_value": Total("seen_value", filter=when) for name, when in since.items()},
@@ -179,7 +179,7 @@ class Top(NamedTuple):
     """The top products with the number of carts, and how many items of how many were read."""
 
     products: list[tuple[str, int]]
-    looked_at: int
+    items_read: int
     items: int
 
 
@@ -195,11 +195,11 @@ def top_products(span: Span) -> Top:
     for start, size in [(span.start, SAMPLE_ITEMS)] if items <= SAMPLE_ITEMS else _points(span):
         rows = Item.objects.filter(created_at__gte=start, created_at__lt=span.end)
         found.update(rows.order_by("created_at", "id").values_list("product_id", flat=True)[:size])
-    looked_at = found.total()
+    items_read = found.total()
     ranked = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_PRODUCTS]
     # More items may be read than were counted, if some were added meanwhile.
-    scale = max(1.0, items / looked_at) if looked_at else 1.0
-    return Top([(name, round(number * scale)) for name, number in ranked], looked_at, items)
+    scale = max(1.0, items / items_read) if items_read else 1.0
+    return Top([(name, round(number * scale)) for name, number in ranked], items_read, items)
 
 
 def _points(span: Span) -> list[tuple[datetime, int]]:

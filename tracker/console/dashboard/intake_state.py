@@ -16,7 +16,7 @@ from tracker.rows.errors import first_line
 _REFUSED = "cart_tracker_refused_total"
 
 # A server that hangs occupies these threads, never more.
-_asking = ThreadPoolExecutor(max_workers=2, thread_name_prefix="backlog")
+_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="backlog")
 
 
 @cache
@@ -31,15 +31,15 @@ def backlog(url: str, *, within_s: float | None = None) -> Backlog | None:
     Raises Unavailable if the intake does not answer within `within_s` (STORE_TIMEOUT_S): behind its
     URL may be many servers, each with its own limit.
     """
-    answer = _asking.submit(_look, url)
+    answer = _threads.submit(_inspect, url)
     try:
         return answer.result(settings.STORE_TIMEOUT_S if within_s is None else within_s)
-    except OSError as error:  # Also TimeoutError, which says nothing.
+    except OSError as error:  # Also TimeoutError, which has no text.
         answer.cancel()
         raise Unavailable(first_line(error) or "it does not answer") from error
 
 
-def _look(url: str) -> Backlog | None:
+def _inspect(url: str) -> Backlog | None:
     source = served(url).source()
     if source is None:
         return None
@@ -66,6 +66,6 @@ def refusals() -> dict[str, int] | None:
             for sample in metric.samples
             if sample.name == _REFUSED
         }
-    except (OSError, ValueError):  # Its directory, or a file in it, is gone.
+    except (OSError, ValueError):  # The directory or a file in it does not exist any more.
         return None
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

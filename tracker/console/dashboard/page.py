@@ -11,16 +11,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from tracker.console.dashboard import figures, intake_state
-from tracker.console.dashboard.charts import Chart, Point, bar_chart
-from tracker.console.dashboard.figures import WINDOWS, Added, Limits, Span, Window
+from tracker.console.dashboard.charts import Point, bar_chart
+from tracker.console.dashboard.figures import WINDOWS, Limits, Span, Window
 from tracker.console.frame.site import page, render
 from tracker.console.lists.paging import count_text, estimated_count
 from tracker.intake.contract import Unavailable
 from tracker.models import DeadLetter
 
 PERMISSION = "tracker.view_item"
-
-_TEMPLATES = "admin/console"
 
 
 @page("", name="dashboard", title="Dashboard", permission=None)
@@ -31,50 +29,35 @@ def dashboard(request: HttpRequest) -> HttpResponseBase:
     Reads the tallies, and a bounded number of items for the top products.
     """
     if not request.user.has_perm(PERMISSION):
-        return render(request, f"{_TEMPLATES}/no_figures.html", "Operations console")
-    window, now = _window(request), timezone.now()
-    parts = _flow(window, now) | _carts(window, now) | _products(window, now) | _intake()
-    context = parts | {"window": window, "now": now, "tabs": [_tabs(window)]}
-    return render(request, f"{_TEMPLATES}/dashboard.html", "Dashboard", **context)
-
-
-def _window(request: HttpRequest) -> Window:
+        return render(request, "admin/console/no_figures.html", "Operations console")
     name = request.GET.get("window", "24h")
     if name not in WINDOWS:
         raise BadRequest(f"There is no window {name[:20]!r}: use one of {', '.join(WINDOWS)}.")
-    return WINDOWS[name]
-
-
-def _tabs(chosen: Window) -> dict[str, Any]:
+    window, now = WINDOWS[name], timezone.now()
     choices = [
-        {"query_string": f"?window={each.name}", "selected": each == chosen, "display": each.words}
+        {"query_string": f"?window={each.name}", "selected": each == window, "display": each.words}
         for each in WINDOWS.values()
     ]
-    return {"title": "Window", "choices": choices}
+    context = {"window": window, "now": now, "tabs": [{"title": "Window", "choices": choices}]}
+    context |= _added(window, now) | _carts(window, now) | _products(window, now) | _intake()
+    return render(request, "admin/console/dashboard.html", "Dashboard", **context)
 
 
-def _flow(window: Window, now: datetime) -> dict[str, Any]:
-    """Return what was added: two numbers, each beside that of the previous window, two charts."""
+def _added(window: Window, now: datetime) -> dict[str, Any]:
+    """Return what was added: two numbers, each compared with the previous window, two charts."""
     span = Span.of(window, now)
     series = figures.series(span, window.step)
-    total = Added(*(sum(column) for column in zip(*(each for _, each in series), strict=True)))
     before = figures.added(span.before())
-    per = _per(window.step)
-    return {
-        "since": span.start,
-        "added": [
-            _compared("Items added", total.items, before.items, window),
-            _compared("New carts", total.carts, before.carts, window),
-        ],
-        "charts": [
-            _chart("items", f"Items added per {per}", series, window.step),
-            _chart("carts", f"New carts per {per}", series, window.step),
-        ],
-    }
-
-
-def _compared(name: str, number: int, before: int, window: Window) -> dict[str, Any]:
-    return {"name": name, "number": number} | change(number, before, window.words)
+    numbers, charts = [], []
+    for name, words, former in (
+        ("items", "Items added", before.items),
+        ("carts", "New carts", before.carts),
+    ):
+        total = sum(getattr(added, name) for _, added in series)
+        numbers.append({"name": words, "number": total} | change(total, former, window.words))
+        points = [_point(step, getattr(added, name), window) for step, added in series]
+        charts.append(bar_chart(name, f"{words} per {window.step_words}", points))
+    return {"since": span.start, "added": numbers, "charts": charts}
 
 
 def change(number: int, before: int, words: str) -> dict[str, str]:
@@ -84,38 +67,21 @@ def change(number: int, before: int, words: str) -> dict[str, str]:
         return {"sign": "=", "change": f"as many as in {then}"}
     sign, way = ("▲", "up") if number > before else ("▼", "down")
     percent = round(abs(number - before) * 100 / before) if before else 0
-    # Above this, the number itself says more.
+    # A higher percentage is harder to read than the two numbers.
     by = f" {percent} %" if 1 <= percent <= 999 else ""
     return {"sign": sign, "change": f"{way}{by} from {before:,} in {then}"}
 
 
-def _per(step: timedelta) -> str:
-    hours = step // timedelta(hours=1)
-    return {1: "hour", 24: "day"}.get(hours, f"{hours} hours")
-
-
-def _chart(name: str, title: str, series: list[tuple[Span, Added]], step: timedelta) -> Chart:
-    points = [
-        Point(
-            label=f"{span.start:%Y-%m-%d %H:%M} to {_end(span)}",
-            tick=_tick(span, step),
-            value=getattr(added, name),
-            is_whole=span.end - span.start == step,
-        )
-        for span, added in series
-    ]
-    return bar_chart(name, title, points)
-
-
-def _end(span: Span) -> str:
-    return f"{span.end:%H:%M}" if span.end.date() == span.start.date() else "24:00"
-
-
-def _tick(span: Span, step: timedelta) -> str:
-    """Label every sixth hour, every midnight, or every day. The chart drops labels that overlap."""
-    if step > timedelta(hours=1):
-        return f"{span.start.day} {span.start:%b}" if span.start.time().hour == 0 else ""
-    return f"{span.start:%H:%M}" if figures.floor(span.start, 6 * step) == span.start else ""
+def _point(span: Span, value: int, window: Window) -> Point:
+    """Return a point of a chart. Its label below is dropped by the chart if labels overlap."""
+    start, end = span.start, span.end
+    if window.step > timedelta(hours=1):  # Label each midnight, or every sixth hour.
+        tick = f"{start.day} {start:%b}" if start.time().hour == 0 else ""
+    else:
+        tick = f"{start:%H:%M}" if figures.floor(start, 6 * window.step) == start else ""
+    until = f"{end:%H:%M}" if end.date() == start.date() else "24:00"
+    label = f"{start:%Y-%m-%d %H:%M} to {until}"
+    return Point(label, tick, value, is_whole=end - start == window.step)
 
 
 def _carts(window: Window, now: datetime) -> dict[str, Any]:
@@ -134,34 +100,31 @@ def _carts(window: Window, now: datetime) -> dict[str, Any]:
 
 def _products(window: Window, now: datetime) -> dict[str, Any]:
     top = figures.top_products(Span.of(window, now))
-    rows = [
+    products = [
         {"product_id": name, "items": items, "share": round(100 * items / top.products[0][1], 1)}
         for name, items in top.products
     ]
-    return {"products": rows, "top": top, "is_estimate": top.looked_at < top.items}
+    return {"products": products, "top": top, "is_estimate": top.items_read < top.items}
 
 
 def _intake() -> dict[str, Any]:
     """Return what waits, the dead letters, and what was refused."""
+    url = settings.SERVED_INTAKE_URL
     letters, exact = estimated_count(DeadLetter.objects.all())
     counts = settings.SERVES_STOREFRONT
-    return _backlog() | {
+    context: dict[str, Any] = {
+        "intake": url.partition(":")[0],
         "dead_letters": count_text(letters, exact=exact, whole=True),
         "dead_letters_page": _address("tracker_deadletter_changelist"),
         "counts_refusals": counts,
         "refusals": intake_state.refusals() if counts else None,
         "refusals_page": _address("refusals"),
     }
-
-
-def _backlog() -> dict[str, Any]:
-    url = settings.SERVED_INTAKE_URL
-    kind = {"intake": url.partition(":")[0]}
     try:
         backlog = intake_state.backlog(url)
     except Unavailable as error:
-        return kind | {"away": str(error) or "no reason is given"}
-    return kind | {"backlog": backlog, "oldest": backlog and _age(backlog.oldest_age_s)}
+        return context | {"unavailable": str(error) or "no reason is given"}
+    return context | {"backlog": backlog, "oldest": backlog and _age(backlog.oldest_age_s)}
 
 
 def _age(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The newest adds, every two seconds.
+"""The live view: the newest adds, updated every two seconds.
 
 May import: tracker, tracker.console.frame, tracker.rows
 """

@@ -40,11 +40,11 @@ MAX_ITEMS_READ = 50_000
 # still found.
 LOOK_BACK = timedelta(seconds=5)
 
-_MARK = re.compile(r"(\d{1,17})-([0-9a-f]{16})", re.ASCII)
+_CURSOR = re.compile(r"(\d{1,17})-([0-9a-f]{16})", re.ASCII)
 
 
-class Moved(NamedTuple):
-    """A cart, and what an add changes in it."""
+class CartState(NamedTuple):
+    """A cart, with the columns that an add changes."""
 
     id: UUID
     updated_at: datetime
@@ -74,7 +74,7 @@ class Cursor(NamedTuple):
 @require_safe
 def live(request: HttpRequest) -> HttpResponseBase:
     """Answer GET /admin/live/: the newest adds. The page's script updates them."""
-    carts = _moved(EPOCH)
+    carts = _carts_since(EPOCH)
     return render(
         request,
         "admin/console/live.html",
@@ -97,10 +97,10 @@ def live(request: HttpRequest) -> HttpResponseBase:
 def adds(request: HttpRequest) -> HttpResponse:
     """Answer GET /admin/live/adds/?after=<cursor>: {"mark": ..., "adds": [...]}, newest first.
 
-    304 if no cart had activity since the cursor, which one read of an index shows. The adds are
-    those after the cursor, at most MAX_ADDS, and some from shortly before it: the page finds out by
-    `id` and `at` which are new. Without a cursor: the newest adds of all. Every open page calls
-    this, so it writes nothing: no audit entry, no session.
+    "mark" is the next cursor. 304 if no cart had activity since the cursor, which one read of an
+    index shows. The adds are those after the cursor, at most MAX_ADDS, and some from shortly before
+    it: the page finds the new ones by `id` and `at`. Without a cursor, they are the newest of all.
+    Every open page calls this, so it writes nothing: no audit entry, no session.
 
     A repeated add that becomes a row after a newer one of the same cart, with the same price, is
     not noticed by itself. It comes with the next add of any cart, or without a cursor.
@@ -109,7 +109,7 @@ def adds(request: HttpRequest) -> HttpResponse:
     """
     cursor = _read(request.GET.get("after", ""))
     begin = cursor.begin if cursor else EPOCH
-    carts = _moved(begin)
+    carts = _carts_since(begin)
     if cursor and _digest(carts) == cursor.digest:
         return HttpResponseNotModified(headers={"ETag": f'"{cursor}"'})
     following = _cursor(carts, cursor.newest if cursor else EPOCH)
@@ -117,40 +117,40 @@ def adds(request: HttpRequest) -> HttpResponse:
     return JsonResponse(found, headers={"ETag": f'"{following}"'})
 
 
-def _moved(begin: datetime) -> list[Moved]:
+def _carts_since(begin: datetime) -> list[CartState]:
     """Return the carts with activity from this time on, the newest first, from their index."""
     rows = Cart.objects.filter(updated_at__gte=begin).order_by("-updated_at", "-id")
-    return [Moved(*row) for row in rows.values_list(*Moved._fields)[:MAX_CARTS]]
+    return [CartState(*row) for row in rows.values_list(*CartState._fields)[:MAX_CARTS]]
 
 
-def _adds(carts: list[Moved], begin: datetime) -> list[dict[str, str]]:
+def _adds(carts: list[CartState], begin: datetime) -> list[dict[str, str]]:
     """Return the adds of these carts from this time on, the newest first, as shown."""
     if not carts:
         return []
     # Two steps instead of a join: with the keys, no statistics make a database read all items.
-    rows = Item.objects.filter(cart_id__in=_within_reach(carts), updated_at__gte=begin)
+    rows = Item.objects.filter(cart_id__in=_cart_ids(carts), updated_at__gte=begin)
     return [_shown(item) for item in rows.order_by("-updated_at", "-id")[:MAX_ADDS]]
 
 
-def _within_reach(carts: list[Moved]) -> list[UUID]:
+def _cart_ids(carts: list[CartState]) -> list[UUID]:
     """Return the newest carts with at most MAX_ITEMS_READ items together; at least one."""
-    reached, items = [carts[0].id], carts[0].item_count
+    found, items = [carts[0].id], carts[0].item_count
     for cart in carts[1:]:
         items += cart.item_count
         if items > MAX_ITEMS_READ:
             break
-        reached.append(cart.id)
-    return reached
+        found.append(cart.id)
+    return found
 
 
-def _cursor(carts: list[Moved], newest: datetime) -> Cursor:
+def _cursor(carts: list[CartState], newest: datetime) -> Cursor:
     """Return the cursor of a page that has seen these carts and all before `newest`."""
-    if carts:  # A time from a clock that is ahead must not hide what the others say.
+    if carts:  # A cart dated by a clock that is ahead must not hide other carts.
         newest = max(newest, min(carts[0].updated_at, timezone.now()))
     return Cursor(newest, _digest(cart for cart in carts if cart.updated_at >= newest - LOOK_BACK))
 
 
-def _digest(carts: Iterable[Moved]) -> str:
+def _digest(carts: Iterable[CartState]) -> str:
     """Return a digest that changes whenever an add changes one of the carts."""
     return blake2b(
         repr([tuple(map(str, cart)) for cart in carts]).encode(), digest_size=8
@@ -160,7 +160,7 @@ def _digest(carts: Iterable[Moved]) -> str:
 def _read(text: str) -> Cursor | None:
     if not text:
         return None
-    if not (found := _MARK.fullmatch(text)):
+    if not (found := _CURSOR.fullmatch(text)):
         raise BadRequest("The live view has not made this cursor. Ask without one.")
     return Cursor(from_us(int(found[1])), found[2])
 

@@ -5,7 +5,7 @@
   const isTyping = (target) =>
     target instanceof Element && target.closest("input, textarea, select, [contenteditable]") !== null;
 
-  // A page that is wider than the screen is scrolled with these keys.
+  // On a page that is wider than the screen, the arrow keys scroll.
   const isWide = () => document.documentElement.scrollWidth > document.documentElement.clientWidth;
 
   const follow = (rel) => {

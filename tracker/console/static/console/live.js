@@ -1,13 +1,14 @@
 // Keeps the list of the live view as the server would draw it now: each product of a cart once, the
-// newest add first. What shops send becomes text nodes, and nothing else.
+// newest add first. What shops send only becomes text nodes.
 "use strict";
 
 (() => {
   const EVERY_MS = 2_000;
   const SLOWEST_MS = 60_000;
   const ANSWER_WITHIN_MS = 10_000;
-  // The server looks back a little from a mark. After a gap, and each minute, the whole list is asked
-  // for instead: it has what came very late, and lacks what was erased.
+  // A mark is the server's cursor: the page asks for what came after it, or shortly before. After a
+  // gap, and each minute, the page asks for the whole list instead. That has adds which came very
+  // late, and no adds which were erased.
   const MARK_HOLDS_MS = 10_000;
   const WHOLE_EVERY_MS = 60_000;
   const NEWS_EVERY_MS = 10_000;
@@ -39,7 +40,7 @@
     row.remove();
   };
 
-  // Returns the row, if this add was not shown yet.
+  // Returns the row if it is new, else null.
   const put = (add) => {
     const shown = rows.get(add.id);
     if (shown && shown.dataset.at >= add.at) return null;
@@ -68,7 +69,7 @@
     announce(visible.length);
   };
 
-  // -- What is said ----------------------------------------------------------------------------------
+  // -- Messages to people --------------------------------------------------------------------------
 
   let unsaid = 0;
   let saidAt = -Infinity;
@@ -91,12 +92,12 @@
     if (state.textContent !== words) state.textContent = words;
   };
 
-  // -- When to look --------------------------------------------------------------------------------
+  // -- Asking the server ---------------------------------------------------------------------------
 
-  // Why it is paused, the reason that is told first.
+  // Reasons for a pause. If there are several, the first one is shown.
   const REASONS = {
-    button: "Paused. The space bar or the button goes on.",
-    hidden: "Paused while this page is not to be seen.",
+    button: "Paused. Press the space bar or the button to continue.",
+    hidden: "Paused while this page is not visible.",
     focus: "Paused while a row has the focus. Esc leaves it.",
     pointer: "Paused while the pointer is over the list.",
   };
@@ -139,7 +140,7 @@
   const succeed = () => {
     failures = 0;
     refresh.hidden = true;
-    say("Live. New adds show up by themselves.", "live");
+    say("Live. New adds appear automatically.", "live");
     timer = setTimeout(look, EVERY_MS);
   };
 
@@ -150,7 +151,7 @@
     refresh.hidden = false;
     refresh.textContent = isOut ? "Log in again" : "Refresh";
     say(
-      isOut ? "You are logged out, or may not see this any more." : `The server does not answer. Trying again in ${wait_ms / 1000} s.`,
+      isOut ? "You are logged out, or may no longer see this page." : `The server does not answer. Trying again in ${wait_ms / 1000} s.`,
       "failing",
     );
     timer = setTimeout(look, wait_ms);
@@ -188,7 +189,7 @@
 
   pause.addEventListener("click", toggle);
   document.addEventListener("visibilitychange", () => setReason("hidden", document.hidden));
-  // A finger has no place to rest: what it taps would pause for ever.
+  // Not for touch, which has no hover: a tap would pause the list for good.
   body.addEventListener("pointerenter", (event) => setReason("pointer", event.pointerType === "mouse"));
   body.addEventListener("pointerleave", () => setReason("pointer", false));
   body.addEventListener("focusin", (event) => setReason("focus", event.target.matches(":focus-visible")));

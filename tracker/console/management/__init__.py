@@ -1,4 +1,4 @@
 """The console's commands: erase, export, first_account.
 
-May import: tracker, tracker.intake, tracker.rows, tracker.console, tracker.console.*
+May import: tracker, tracker.rows, tracker.console, tracker.console.*
 """

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 
 
 class Command(BaseCommand):
-    help = "Make the account 'admin' with a random password, if no staff account exists yet."
+    help = "Make the account 'admin' with a random password if there is no staff account yet."
 
     def handle(self, *args: Any, **options: Any) -> None:
         users = get_user_model().objects
@@ -17,6 +17,6 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(15)
         users.create_superuser("admin", password=password)
         self.stdout.write(
-            "Made the console's first account. This is shown once:\n"
+            "Made the console's first account. The password is shown only once:\n"
             f"  user      admin\n  password  {password}"
         )

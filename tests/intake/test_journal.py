@@ -1,5 +1,6 @@
 """journal:// : what it writes, how it withstands deaths, full disks and corruption."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -21,8 +22,8 @@ from tracker.adds import Add
 from tracker.intake.contract import Backlog, Batch, Unavailable
 from tracker.intake.journal.backlog import JournalBacklog
 from tracker.intake.journal.intake import JournalIntake
-from tracker.intake.journal.segments import segments
-from tracker.intake.journal.versions import SLOTS, SlotsTakenError, VersionClock, taken_slots
+from tracker.intake.journal.segments import claim, segments
+from tracker.intake.journal.versions import SLOTS, SlotsTakenError, VersionClock, is_taken
 from tracker.intake.record import CorruptRecordError, dump, load
 from tracker.intake.selection import intake_from_url
 
@@ -351,12 +352,14 @@ def test_writers_never_share_a_slot_and_versions_rise(tmp_path: Path) -> None:
     """R22"""
     clocks = [VersionClock(tmp_path) for _ in range(3)]
     assert [clock.slot for clock in clocks] == [0, 1, 2]
-    assert taken_slots(tmp_path) == {0, 1, 2}
+    assert [slot for slot in range(SLOTS) if is_taken(tmp_path, slot)] == [0, 1, 2]
     versions = [clocks[number % 3].next() for number in range(300)]
     assert versions == sorted(set(versions))
     for clock in clocks:
         clock.close()
-    assert taken_slots(tmp_path) == set()
+    with (tmp_path / "slot-00").open() as file:  # As another that looks at the same moment.
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert not any(is_taken(tmp_path, slot) for slot in range(SLOTS))
 
 
 def test_versions_rise_when_the_clock_is_set_back(tmp_path: Path) -> None:
@@ -416,6 +419,13 @@ def test_two_drains_never_read_one_segment_at_once(
     first.close()
     assert isinstance(second.read(10), Batch)
     second.close()
+
+
+def test_a_segment_that_another_drain_deletes_meanwhile_is_not_claimed(tmp_path: Path) -> None:
+    path = tmp_path / "segment"
+    path.touch()
+    with mock.patch.object(fcntl, "flock", side_effect=lambda *_: path.unlink()):
+        assert claim(path) is None
 
 
 def test_a_large_backlog_is_read_in_order_and_in_parts(

@@ -24,11 +24,30 @@ def file_system(path: Path) -> str:
     return kind
 
 
+def open_locked(path: Path, flags: int, *, lock: int = fcntl.LOCK_EX) -> int | None:
+    """Open a file and lock it, or return None if the lock of another process excludes this one.
+
+    The lock is flock(2), which Linux and macOS have. It belongs to the open file: it ends when the
+    file is closed or the process dies, and a forked child must not unlock it, only close the file.
+
+    Raises OSError.
+    """
+    file = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(file, lock | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(file)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return file
+
+
 def sync_data(file: int) -> None:
     """Return when what was written to a file is on the disk. Raises OSError if the disk refuses.
 
     On macOS, fsync(2) leaves the data in the disk's cache; only F_FULLFSYNC waits for the disk. A
-    file system that does not know it gets an fsync.
+    file system that does not support it gets an fsync.
     """
     full_sync = getattr(fcntl, "F_FULLFSYNC", None)
     if full_sync is None:

@@ -1,11 +1,11 @@
 """The segments of a journal: one writer each, records as lines, in the order of their names."""
 
-import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracker.intake.journal.versions import taken_slots
+from tracker.intake.journal.disk import open_locked
+from tracker.intake.journal.versions import is_taken
 
 SUFFIX = ".log"
 CORRUPT_SUFFIX = ".corrupt"
@@ -37,10 +37,8 @@ def segments(directory: Path) -> list[Segment]:
 def sealed(directory: Path, among: list[Segment]) -> set[Path]:
     """Return the segments that are finished: their writer has ended, or has a newer one."""
     newest = {each.slot: each.path for each in among}
-    running = taken_slots(directory)
-    return {
-        each.path for each in among if each.slot not in running or newest[each.slot] != each.path
-    }
+    open_ones = {path for slot, path in newest.items() if is_taken(directory, slot)}
+    return {each.path for each in among} - open_ones
 
 
 def claim(path: Path) -> int | None:
@@ -50,15 +48,10 @@ def claim(path: Path) -> int | None:
     the file is closed.
     """
     try:
-        file = os.open(path, os.O_RDONLY)
+        file = open_locked(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return None
-    if not path.exists():  # Drained and deleted by another between our open and our claim.
+    if file is not None and not path.exists():  # Another one deleted it before we had the lock.
         os.close(file)
         return None
     return file

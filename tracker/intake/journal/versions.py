@@ -5,9 +5,9 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from tracker.intake.journal.disk import open_locked
 
 SLOTS = 64
 # The low byte of a version is its writer's slot, so that no two versions are ever the same.
@@ -27,7 +27,7 @@ class VersionClock:
     keeps its last one in its own cell of a file that all of them have mapped. The file survives the
     death of any process; the kernel writes it to the disk later.
 
-    A writer owns its slot by a lock (flock(2)) on the slot's file, which ends with the process.
+    A writer owns its slot by a lock on the slot's file, which ends with the process.
 
     Raises SlotsTakenError, and OSError if the directory can't be written.
     """
@@ -55,16 +55,19 @@ class VersionClock:
         os.close(self._lock)
 
 
-def taken_slots(directory: Path) -> set[int]:
-    """Return the slots of the writers that run now, also that of this process."""
-    taken = set()
-    for slot in range(SLOTS):
-        path = _slot_path(directory, slot)
-        if not path.exists():  # Files are made in order, and stay.
-            break
-        if _is_taken(path):
-            taken.add(slot)
-    return taken
+def is_taken(directory: Path, slot: int) -> bool:
+    """Return whether a writer owns this slot now, in any process.
+
+    For a moment this locks the slot itself. A writer that starts then takes another: no harm.
+    """
+    try:
+        file = open_locked(_slot_path(directory, slot), os.O_RDONLY, lock=fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+    if file is None:
+        return True
+    os.close(file)
+    return False
 
 
 def _slot_path(directory: Path, slot: int) -> Path:
@@ -74,50 +77,23 @@ def _slot_path(directory: Path, slot: int) -> Path:
 def _take_slot(directory: Path) -> tuple[int, int]:
     """Return the first free slot, and the file whose lock makes it ours."""
     for slot in range(SLOTS):
-        file = os.open(_slot_path(directory, slot), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-        else:
+        file = open_locked(_slot_path(directory, slot), os.O_RDWR | os.O_CREAT)
+        if file is not None:
             return slot, file
     raise SlotsTakenError("all 64 slots of this directory are taken by running processes")
 
 
-def _is_taken(path: Path) -> bool:
-    """Try a shared lock. A writer that starts at this moment takes the next slot: no harm."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(file)
-    return False
-
-
 def _map_versions(directory: Path) -> mmap.mmap:
-    """Map the file of all writers' last versions, and create it first, without holes.
+    """Map the file of all writers' last versions, and fill it with zeros first.
 
-    On a full disk, a write to a hole through the map would kill the process (SIGBUS).
+    On a full disk, a write to a hole through the map would kill the process (SIGBUS). Two writers
+    that fill it at the same time make it longer than needed, and overwrite nothing (O_APPEND).
     """
-    file = os.open(directory / "versions", os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(directory / "versions", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        with _locked(file):
-            size = os.fstat(file).st_size
-            missing = _FILE_BYTES - size
-            if missing > 0 and os.pwrite(file, bytes(missing), size) < missing:
-                raise OSError(errno.ENOSPC, "no space for the file of versions")
+        missing = _FILE_BYTES - os.fstat(file).st_size
+        if missing > 0 and os.write(file, bytes(missing)) < missing:
+            raise OSError(errno.ENOSPC, "no space for the file of versions")
         return mmap.mmap(file, _FILE_BYTES)
     finally:
         os.close(file)
-
-
-@contextmanager
-def _locked(file: int) -> Iterator[None]:
-    """Keep other processes from filling the same file: zeros would overwrite their versions."""
-    fcntl.flock(file, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(file, fcntl.LOCK_UN)

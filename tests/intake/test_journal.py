@@ -302,22 +302,22 @@ def test_the_backlog_counts_each_byte_once_and_estimates_the_rest(
 ) -> None:
     """However large it is, a look reads no more than COUNT_BYTES."""
     journal, backlog = open_journal("sync=interval"), JournalBacklog(tmp_path)
-    assert backlog.look() == Backlog(bytes=0, oldest_age_s=0, records=0)
+    assert backlog.measure() == Backlog(bytes=0, oldest_age_s=0, records=0)
     with mock.patch("tracker.intake.journal.backlog.COUNT_BYTES", 1000):
         for number in range(100):
             journal.accept(add(f"sku-{number:03d}"))
         held = journal_bytes(tmp_path)
         assert held > 5000
-        assert backlog.look().bytes == held
-        assert 95 <= backlog.look().records <= 105
-        looks = [backlog.look().records for _ in range(held // 1000)]
-        assert looks[-1] == 100
+        assert backlog.measure().bytes == held
+        assert 95 <= backlog.measure().records <= 105
+        measured = [backlog.measure().records for _ in range(held // 1000)]
+        assert measured[-1] == 100
         with mock.patch.object(os, "pread", side_effect=AssertionError("read twice")):
-            assert backlog.look().records == 100
+            assert backlog.measure().records == 100
     read_all(journal)
     journal.close()
     read_all(journal)
-    assert backlog.look().records == 0
+    assert backlog.measure().records == 0
 
 
 def journal_bytes(directory: Path) -> int:

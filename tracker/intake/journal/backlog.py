@@ -14,16 +14,13 @@ COUNT_BYTES = 16 << 20
 
 
 class JournalBacklog:
-    """The backlog of a journal, measured independently of its writers and readers.
-
-    Every byte is read only once.
-    """
+    """Measure a journal independently of its writers and readers. Every byte is read only once."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._counted: dict[Path, tuple[int, int]] = {}  # Bytes looked at, records in them.
+        self._counted: dict[Path, tuple[int, int]] = {}  # Bytes counted, records in them.
 
-    def look(self) -> Backlog:
+    def measure(self) -> Backlog:
         """Return all that the segments hold, including drained records of growing segments.
 
         `oldest_age_s` is the age of the oldest segment that its writer has finished. The current
@@ -32,8 +29,8 @@ class JournalBacklog:
         Raises OSError.
         """
         found = segments(self._directory)
-        left = sealed(self._directory, found)
-        ages = [time.time_ns() - each.version for each in found if each.path in left]
+        finished = sealed(self._directory, found)
+        ages = [time.time_ns() - each.version for each in found if each.path in finished]
         sizes = _sizes(found)
         return Backlog(
             bytes=sum(sizes.values()),
@@ -45,14 +42,14 @@ class JournalBacklog:
         self._counted = {path: self._counted.get(path, (0, 0)) for path in sizes}
         budget = COUNT_BYTES
         for path, size in sizes.items():
-            looked_at, records = self._counted[path]
-            more = min(size - looked_at, budget)
+            counted, records = self._counted[path]
+            more = min(size - counted, budget)
             if more > 0:
                 budget -= more
-                self._counted[path] = looked_at + more, records + _lines(path, looked_at, more)
-        looked_at = sum(bytes_ for bytes_, _ in self._counted.values())
+                self._counted[path] = counted + more, records + _lines(path, counted, more)
+        counted = sum(bytes_ for bytes_, _ in self._counted.values())
         records = sum(records for _, records in self._counted.values())
-        return records * sum(sizes.values()) // looked_at if looked_at else 0
+        return records * sum(sizes.values()) // counted if counted else 0
 
 
 def _sizes(found: list[Segment]) -> dict[Path, int]:

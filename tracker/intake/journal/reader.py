@@ -59,7 +59,7 @@ class JournalReader:
         finished = sealed(self._directory, found)  # Before their ends are looked for.
         records: list[Record] = []
         positions: list[Position] = []
-        room_bytes, more = READ_BYTES, False
+        left_bytes, more = READ_BYTES, False
         for each in found:
             if len(records) >= max_records or len(positions) >= MAX_SEGMENTS:
                 more = True
@@ -68,12 +68,12 @@ class JournalReader:
             if segment is None:
                 continue
             # At least one line of every segment: a busy writer must not delay the others.
-            lines = complete_lines(segment.file, segment.offset, max(room_bytes, _PEEK_BYTES))
+            lines = complete_lines(segment.file, segment.offset, max(left_bytes, _PEEK_BYTES))
             lines = lines[: max_records - len(records)]
             position = self._read(segment, lines, records, each.path in finished)
             if position:
                 positions.append(position)
-                room_bytes -= position.offset - segment.offset
+                left_bytes -= position.offset - segment.offset
                 more |= os.fstat(segment.file).st_size > position.offset
         return Batch(records, more, positions) if positions else None
 
@@ -92,7 +92,7 @@ class JournalReader:
                 self._finish(segment)
 
     def backlog(self) -> Backlog:
-        return JournalBacklog(self._directory).look()
+        return JournalBacklog(self._directory).measure()
 
     def is_empty(self) -> bool:
         """See Source.is_empty. What another process has claimed belongs to it until it ends."""

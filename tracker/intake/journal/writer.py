@@ -21,7 +21,7 @@ from tracker.intake.record import dump
 
 log = logging.getLogger(__name__)
 
-SEGMENT_MAX_AGE_S = 30
+SEGMENT_MAX_AGE_NS = 30 * 1_000_000_000
 # How long a check of the capacity is valid: a check costs more than an append.
 _CAPACITY_VALID_S = 0.25
 
@@ -37,6 +37,7 @@ class Writer:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._options = options
+        self._max_bytes = options.segment_mb << 20
         self._backlog = JournalBacklog(directory)
         self._clock = VersionClock(directory)
         self.failed = False
@@ -57,12 +58,18 @@ class Writer:
         Raises OSError if they could not be written; then the file is as before. Not thread-safe.
         """
         first = self._clock.next()
-        self._require_capacity(first)
+        if time.monotonic() >= self._capacity_until:
+            self._require_capacity(first)
         lines = dump(adds[0], first)
         for add in adds[1:]:
             lines += dump(add, self._clock.next())
         file = self._file
-        if file is None or self._is_full(first):
+        # Also by age: only a finished segment can be deleted once it is drained.
+        if (
+            file is None
+            or self._size >= self._max_bytes
+            or first - self._began > SEGMENT_MAX_AGE_NS
+        ):
             file = self._rotate(first)
         try:
             _write(file, lines)
@@ -110,11 +117,6 @@ class Writer:
             os.close(self._file)
         self._clock.close()
 
-    def _is_full(self, version: int) -> bool:
-        """Return whether the segment is too large or too old. Only a finished one is deleted."""
-        too_old = version - self._began > SEGMENT_MAX_AGE_S * 1_000_000_000
-        return too_old or self._size >= self._options.segment_mb << 20
-
     def _rotate(self, version: int) -> int:
         """Finish the current segment, whole and on the disk, and begin the next."""
         with self._sync_lock:
@@ -148,16 +150,13 @@ class Writer:
 
         Otherwise the segment could never be deleted once drained, and would never free its space.
         """
-        now = time.monotonic()
-        if now < self._capacity_until:
-            return
         try:
             require_capacity(self._backlog, self._directory, self._options)
         except OSError:
             if self._size:
                 self._rotate(version)
             raise
-        self._capacity_until = now + _CAPACITY_VALID_S
+        self._capacity_until = time.monotonic() + _CAPACITY_VALID_S
 
     def _sync_often(self) -> None:
         while not self.failed and not self._ended.wait(self._options.interval_ms / 1000):
@@ -171,7 +170,7 @@ def require_capacity(backlog: JournalBacklog, directory: Path, options: Options)
     """Check the limits of the backlog and of the disk. Raises OSError if one is reached."""
     if shutil.disk_usage(directory).free < options.min_free_mb << 20:
         raise OSError(f"less than {options.min_free_mb} MB are free for the journal")
-    held = backlog.look()
+    held = backlog.measure()
     if held.bytes > options.max_mb << 20:
         raise OSError(f"the journal's backlog is over {options.max_mb} MB")
     if held.records >= options.max_records:

@@ -101,7 +101,7 @@ def test_the_wait_for_other_threads_is_part_of_the_wait_for_other_processes(sett
     with ThreadPoolExecutor(1) as pool:
         pool.submit(hold)
         waited.wait()
-        with database._in_turn():
+        with database._one_at_a_time():
             (left_ms,) = connection.connection.execute("PRAGMA busy_timeout").fetchone()
     assert 0 <= left_ms < (30 - held_s / 2) * 1000
 

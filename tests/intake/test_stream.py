@@ -80,7 +80,7 @@ def test_a_server_that_may_evict_is_refused(
     server = start_valkey("maxmemory-policy allkeys-lru")
     stream = open_stream(url=server.url())
     with pytest.raises(ImproperlyConfigured, match="noeviction"):
-        stream.open()
+        stream.check()
     with pytest.raises(Unavailable):
         stream.accept(add())
     server.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")
@@ -140,7 +140,7 @@ def test_threads_share_no_connection_and_leave_them_to_the_next(
     valkey: Valkey, open_stream: OpenStream
 ) -> None:
     stream = open_stream()
-    stream.open()
+    stream.check()
     before = valkey.execute("INFO", "stats")["total_connections_received"]
     threads = [threading.Thread(target=accept_many, args=(stream, 100)) for _ in range(8)]
     for thread in threads:
@@ -173,7 +173,7 @@ def test_no_cart_id_comes_into_the_log(
     valkey: Valkey, open_stream: OpenStream, caplog: pytest.LogCaptureFixture
 ) -> None:
     stream = open_stream("streams=1")
-    stream.open()
+    stream.check()
     valkey.execute("SET", "cart-tracker:{0}", "no stream")
     stream._counted_at = time.monotonic()
     cart_id = uuid4()

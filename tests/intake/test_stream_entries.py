@@ -106,7 +106,7 @@ def test_a_malformed_entry_waits_for_the_database(
     valkey: Valkey, open_stream: OpenStream, open_reader: OpenReader
 ) -> None:
     stream = open_stream("streams=1&claim_ms=1")
-    stream.open()
+    stream.check()
     valkey.execute("XADD", ONE, "*", "add", "no JSON")
     reader = open_reader(stream)
     with mock.patch.object(DeadLetter, "store", side_effect=OperationalError("away")):

@@ -69,7 +69,7 @@ def test_a_server_that_is_down_at_first_is_waited_for(
     server.stop()
     stream = open_stream(url=server.url())
     with pytest.raises(Unavailable):
-        stream.open()
+        stream.check()
     assert refused_within_s(stream) < IN_TIME_S
     server.start()
     stream.accept(add("after"))

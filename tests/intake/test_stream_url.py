@@ -37,10 +37,10 @@ def test_a_name_and_a_password_may_be_percent_encoded_and_are_not_shown() -> Non
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("valkey://", "is no host"),
-        ("valkey://:secret@shop:http", "is no host"),
-        ("valkey://shop:70000", "is no host"),
-        ("valkey://shop:0", "is no host"),
+        ("valkey://", "is not a host"),
+        ("valkey://:secret@shop:http", "is not a host"),
+        ("valkey://shop:70000", "is not a host"),
+        ("valkey://shop:0", "is not a host"),
         ("valkey://a,b", "several hosts"),
         ("valkey://shop/x", "database's number"),
         ("valkey://shop/0/1", "database's number"),

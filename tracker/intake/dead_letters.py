@@ -26,8 +26,8 @@ class Result(Enum):
 def replay(letter: DeadLetter) -> Result:
     """Merge a letter's record and delete the letter, or keep it with its new error.
 
-    One transaction. Idempotent. Raises django.db.Error if the database can't be used; nothing has
-    changed then.
+    One transaction. Idempotent. Raises django.db.Error if the database can't be used; then nothing
+    has changed.
     """
     try:
         with transaction.atomic():
@@ -56,6 +56,9 @@ def oldest_first(letters: QuerySet[DeadLetter]) -> Iterator[DeadLetter]:
     order = ("created_at", "id")
     rest = letters
     while batch := list(rest.order_by(*order)[:BATCH_LETTERS]):
-        last = (batch[-1].created_at, batch[-1].pk)  # Now: a deleted one has no key any more.
+        last = (
+            batch[-1].created_at,
+            batch[-1].pk,
+        )  # A deleted letter has no key.
         yield from batch
         rest = letters.filter(rows_after(order, last))

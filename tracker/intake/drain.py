@@ -88,19 +88,16 @@ class Drain:
             self._at_last(partial(self._source.acknowledge, batch))
         except StoppedError:
             return 0
-        _count_batch(len(batch.records), time.perf_counter() - begin)
-        return max(1, len(batch.records))
+        took_s, records = time.perf_counter() - begin, len(batch.records)
+        counters.DRAINED.inc(records)
+        counters.BATCH_RECORDS.observe(records)
+        counters.BATCH_SECONDS.observe(took_s)
+        log.info("batch", extra={"records": records, "ms": round(took_s * 1000, 1)})
+        return max(1, records)
 
     def _at_last(self, action: Callable[[], T]) -> T:
         """Repeat the action until it succeeds. Raises StoppedError if asked to stop."""
         return retry(action, errors=(Error, Unavailable), recover=_recover, stop=self._stop)
-
-
-def _count_batch(records: int, took_s: float) -> None:
-    counters.DRAINED.inc(records)
-    counters.BATCH_RECORDS.observe(records)
-    counters.BATCH_SECONDS.observe(took_s)
-    log.info("batch", extra={"records": records, "ms": round(took_s * 1000, 1)})
 
 
 def _recover(error: Exception) -> None:
@@ -116,14 +113,14 @@ def _drop_connection() -> None:
 def parts_of(records: Sequence[Record], max_characters: int) -> Iterator[list[Record]]:
     """Split records into lists with at most this much text, or with one record that has more."""
     part: list[Record] = []
-    room = max_characters
+    left = max_characters
     for record in records:
         size = len(record.add.product_id) + len(record.add.name or "")
-        if part and size > room:
+        if part and size > left:
             yield part
-            part, room = [], max_characters
+            part, left = [], max_characters
         part.append(record)
-        room -= size
+        left -= size
     if part:
         yield part
 
@@ -132,7 +129,7 @@ def merge_or_dead_letter(records: Sequence[Record]) -> None:
     """Merge all records except those that the database refuses because of their content.
 
     A refused batch is split until the bad record is alone; that record becomes a dead letter with
-    the reason. Raises django.db.Error for every other reason: those make no dead letters.
+    the reason. Raises django.db.Error for every other failure, which makes no dead letters.
     """
     try:
         outcome = merge.merge(records)
@@ -146,12 +143,8 @@ def merge_or_dead_letter(records: Sequence[Record]) -> None:
         merge_or_dead_letter(records[:middle])
         merge_or_dead_letter(records[middle:])
     else:
-        _count(outcome)
-
-
-def _count(outcome: merge.Outcome) -> None:
-    for name, items in zip(outcome._fields, outcome, strict=True):
-        counters.MERGED.labels(name).inc(items)
+        for name, items in zip(outcome._fields, outcome, strict=True):
+            counters.MERGED.labels(name).inc(items)
 
 
 def dead_letter(record: Record, error: Exception) -> None:
@@ -160,7 +153,7 @@ def dead_letter(record: Record, error: Exception) -> None:
     A record that was accepted before its cart was erased is not kept.
     """
     if record.version is None:
-        raise ValueError("only what has a version can wait")
+        raise ValueError("a record without a version can't wait")
     with transaction.atomic():
         if erasure.covers(record.add.cart_id, record.version):
             return

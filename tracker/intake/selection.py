@@ -1,8 +1,8 @@
 """Find the intake that INTAKE_URL names."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
@@ -31,9 +31,8 @@ def intake_from_url(url: str) -> Intake:
         known = ", ".join(f"{kind}://" for kind in _KINDS)
         raise ImproperlyConfigured(f"INTAKE_URL={url!r} is unknown. Use one of: {known}.")
     module, _, name = _KINDS[parts.scheme].rpartition(".")
-    kind: type[Any] = getattr(import_module(module), name)
-    intake: Intake = kind(SplitResult(*parts))
-    return intake
+    kind: Callable[[SplitResult], Intake] = getattr(import_module(module), name)
+    return kind(parts)
 
 
 @cache
@@ -43,7 +42,7 @@ def current_intake() -> Intake:
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:
-    """Let a test that overrides INTAKE_URL get its own intake."""
+    """Forget the intake when a test overrides INTAKE_URL."""
     if setting == "INTAKE_URL":
         current_intake.cache_clear()
 

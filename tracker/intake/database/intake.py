@@ -56,15 +56,15 @@ class DatabaseIntake:
             try:
                 _store(add)
             except (DatabaseError, InterfaceError):
-                # The database was restarted since this connection was last used: try a new one.
-                # That the add may have been stored already does no harm. Not `retry`: that pauses,
-                # and this reply has no time to wait (R32).
-                if not kept or not _let_go() or time.monotonic() - begin > STALE_WITHIN_S:
+                # The database may have been restarted since this connection was last used: try a
+                # new one. If the add was stored already, that does no harm. Not `retry`, because
+                # that pauses, and this reply can't wait (R32).
+                if not kept or not _drop_connection() or time.monotonic() - begin > STALE_WITHIN_S:
                     raise
                 _store(add)
         except (DatabaseError, InterfaceError) as error:
-            # Whatever the reason, this reply may not promise anything.
-            _let_go()
+            # Whatever the reason: nothing is promised.
+            _drop_connection()
             if time.monotonic() - begin > STALE_WITHIN_S:
                 self._paused_until = time.monotonic() + PAUSE_S
             log.warning("add not stored: %s", first_line(error))
@@ -76,7 +76,7 @@ class DatabaseIntake:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM tracker_item LIMIT 1")
         except (DatabaseError, InterfaceError) as error:
-            _let_go()
+            _drop_connection()
             raise Unavailable(first_line(error)) from error
 
     def warnings(self) -> list[str]:
@@ -103,13 +103,13 @@ def _store(add: Add) -> None:
 
 def _limit() -> AbstractContextManager[None]:
     if connection.vendor != "postgresql":
-        return _in_turn()
+        return _one_at_a_time()
     with connection.wrap_database_errors:
         socket = connection.connection.fileno()
     return watchdog().limit(socket, settings.STORE_TIMEOUT_S)
 
 
-def _let_go() -> bool:
+def _drop_connection() -> bool:
     """Drop this thread's connection; the next use opens a new one. Return whether it may."""
     if connection.in_atomic_block:
         return False
@@ -121,7 +121,7 @@ _writing = Lock()
 
 
 @contextmanager
-def _in_turn() -> Iterator[None]:
+def _one_at_a_time() -> Iterator[None]:
     """Let the threads of this process write one after the other. Only for SQLite.
 
     SQLite has one writer at a time, and waiting writers ask again after ever longer pauses, so that

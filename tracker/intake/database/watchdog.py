@@ -38,19 +38,19 @@ class Watchdog:
         while True:
             time.sleep(self._tick_s)
             now = time.monotonic()
-            with self._lock:  # Held while hanging up: the descriptor must not become another's.
+            with self._lock:  # Held meanwhile: the descriptor must stay this connection's.
                 for fileno in [each for each, deadline in self._watched.items() if deadline < now]:
                     del self._watched[fileno]
-                    _hang_up(fileno)
+                    _shut_down(fileno)
 
 
-def _hang_up(fileno: int) -> None:
+def _shut_down(fileno: int) -> None:
     """Shut the connection down. The descriptor stays open; its owner closes it."""
     try:
         with socket.socket(fileno=os.dup(fileno)) as connection:
             connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        pass  # It has ended by itself.
+        pass  # The connection has ended already.
 
 
 @cache

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 # Shares of STORE_TIMEOUT_S: how long the server waits for its disk or its replicas, and until when
 # a failure leaves time for a second try.
-_COPIES, _QUICKLY = 0.65, 0.15
+_ACK_WITHIN, _RETRY_WITHIN = 0.65, 0.15
 # After an add that timed out, others are refused at once for this long. They would time out, too,
 # and the requests behind them would wait for a thread for longer than R32 allows.
 PAUSE_S = 1
@@ -69,18 +69,8 @@ class StreamIntake:
         self._server: Server | None = None
         self._opened_by = 0
         self._next_ids: dict[str, str] = {}
-        self._held, self._counted_at = Backlog(bytes=0, oldest_age_s=0, records=0), 0.0
+        self._backlog, self._counted_at = Backlog(bytes=0, oldest_age_s=0, records=0), 0.0
         self._paused_until = 0.0
-
-    def open(self) -> None:
-        """Connect and check the server. `accept` calls this if nobody else did.
-
-        Raises ImproperlyConfigured if the server may evict records, Unavailable if it is away.
-        """
-        try:
-            self._opened()
-        except ERRORS as error:
-            raise Unavailable(first_line(error)) from error
 
     def accept(self, *adds: Add) -> None:
         """See Intake.accept. One round trip; in a cluster one to each node."""
@@ -88,9 +78,9 @@ class StreamIntake:
         if begin < self._paused_until:
             raise Unavailable
         try:
-            self._append_at_last(adds, until=begin + _QUICKLY * settings.STORE_TIMEOUT_S)
+            self._append_at_last(adds, until=begin + _RETRY_WITHIN * settings.STORE_TIMEOUT_S)
         except (*ERRORS, NotKeptError, ImproperlyConfigured) as error:
-            if time.monotonic() - begin > _QUICKLY * settings.STORE_TIMEOUT_S:
+            if time.monotonic() - begin > _RETRY_WITHIN * settings.STORE_TIMEOUT_S:
                 self._paused_until = time.monotonic() + PAUSE_S
             log.warning("%s adds not stored: %s", len(adds), first_line(error))
             raise Unavailable from error
@@ -182,7 +172,7 @@ class StreamIntake:
             pipeline.execute_command(*self._wait)
         replies = pipeline.execute(raise_on_error=False)
         added, waited = replies[: len(entries)], replies[len(entries) :]
-        again = []  # Those whose stream others have moved on further already.
+        again = []  # Entries whose stream has a higher id by now: another process added to it.
         for entry, entry_id, reply in zip(entries, ids, added, strict=True):
             if isinstance(reply, Exception) and entry_id != "*":
                 again.append(entry)
@@ -205,16 +195,16 @@ class StreamIntake:
         now = time.monotonic()
         if now - self._counted_at >= _CAPACITY_VALID_S:
             self._counted_at = now  # First, so that other threads do not count as well.
-            self._held = backlog_of(server, self.streams)
-        if self._held.records >= self.options.max_records:
+            self._backlog = backlog_of(server, self.streams)
+        if self._backlog.records >= self.options.max_records:
             raise NotKeptError(f"the backlog has reached {self.options.max_records} records")
-        if self._held.oldest_age_s > self.options.max_age_s:
+        if self._backlog.oldest_age_s > self.options.max_age_s:
             raise NotKeptError(f"the backlog is older than {self.options.max_age_s} s")
 
 
 def _waiting(ack: str) -> tuple[tuple[str | int, ...], int]:
     """Return the command that makes the server wait, and the count that it must reply."""
-    timeout_ms = int(_COPIES * settings.STORE_TIMEOUT_S * 1000)
+    timeout_ms = int(_ACK_WITHIN * settings.STORE_TIMEOUT_S * 1000)
     if ack == "none":
         return (), 0
     if ack == "waitaof":

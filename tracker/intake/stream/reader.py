@@ -59,7 +59,7 @@ class StreamReader:
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
         self._server: Server | None = None
         self._acknowledged: dict[str, list[bytes]] = {}  # Merged, but maybe not forgotten yet.
-        self._claims: deque[tuple[str, bytes]] = deque()  # Where to go on looking for the left.
+        self._claims: deque[tuple[str, bytes]] = deque()  # Where to continue XAUTOCLAIM.
         self._claim_at = 0.0
         self._has_read = False
 
@@ -110,7 +110,8 @@ class StreamReader:
         if self._server is None:
             return
         try:
-            if self._has_read:  # Who only looks how much waits is no consumer, and may not be one.
+            # A process that only measures the backlog is not a consumer, and may lack its rights.
+            if self._has_read:
                 leave_groups(self._server, self._streams, self._consumer)
         except ERRORS as error:
             log.warning("the consumer %s stays in its groups: %s", self._consumer, error)
@@ -221,7 +222,7 @@ class StreamReader:
             raise_if_failed(reply)
             return False
         counters.GROUPS_LOST.inc()
-        log.error("%s has lost its consumer group, and maybe accepted adds: made anew", stream)
+        log.error("%s has lost its consumer group, and maybe accepted adds: created again", stream)
         make_groups(server, [stream])
         return True
 
@@ -244,7 +245,7 @@ class StreamReader:
             DeadLetter.store(as_text(stream, entry_id, fields), str(reason))
         except Error as error:
             log.warning("a malformed entry waits for the database: %s", first_line(error))
-            connection.close()  # It may be what is broken.
+            connection.close()  # It may be broken.
             return False
         counters.MALFORMED.inc()
         log.error("%s %s went to the dead letters: %s", stream, entry_id.decode(), reason)

@@ -78,7 +78,7 @@ class Server:
     def renew(self) -> None:
         """Forget what may be outdated: the cluster's map, or connections to a former primary."""
         if self._is_cluster:
-            self._client = self._cluster()  # redis-py has no public way to read its map anew.
+            self._client = self._cluster()  # redis-py has no public way to read its map again.
         else:
             self._client.connection_pool.disconnect(inuse_connections=False)
 

@@ -77,7 +77,7 @@ def _host(name: str, default_port: int) -> tuple[str, int]:
     except ValueError:
         host = port = None
     if not host or port == 0 or (port is None and name.endswith(":")):
-        raise ImproperlyConfigured(f"INTAKE_URL: {name!r} is no host, and no host:port.")
+        raise ImproperlyConfigured(f"INTAKE_URL: {name!r} is not a host or host:port.")
     return host, port or default_port
 
 

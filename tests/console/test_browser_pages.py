@@ -1,4 +1,4 @@
-"""Every page of the console: for everybody, on every screen, whatever shops and shoppers sent."""
+"""Every page of the console is accessible, fits every screen, and shows hostile texts as text."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,27 +15,27 @@ pytest_plugins = ["tests.support.browser"]
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
-# Without reading the stylesheets once more, for which it would make elements of its own.
+# Without `preload`, for which axe would add its own elements to the page.
 ALL_RULES: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
 COLOURS = ALL_RULES | {"runOnly": ["color-contrast", "link-in-text-block"]}
 SHOW_WHAT_SHOPS_SENT = {"dashboard", "hostile-cart", "items", "item", "live", "letters", "letter"}
 SHOW_WHAT_SHOPS_SENT |= {"refusals", "audit", "erased"}
-# What Django makes of the menu's headings.
+# Django makes links of the menu's headings.
 APPS = {"/admin/auth/", "/admin/console/"}
-# Only colours depend on both.
+# Only colours depend on both width and scheme.
 LOOKS: list[tuple[int, Scheme, dict[str, Any]]] = [
     (WIDE, "light", ALL_RULES),
     (WIDE, "dark", COLOURS),
     (NARROW, "light", COLOURS),
     (NARROW, "dark", ALL_RULES),
 ]
-# Fifty rows take axe five times as long as ten, and say nothing more.
+# Fifty rows take axe five times as long as ten, and find nothing more.
 ROWS_ALIKE = "document.querySelectorAll('tbody tr:nth-child(n+11)').forEach((row) => row.remove())"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _hostile_requests(console: Console) -> None:
-    """Refusals and searches are kept, too."""
+    """Send hostile searches and items, which the console shows in its logs."""
     headers = {"Cookie": f"sessionid={console.sessions['lead']}"}
     for text in HOSTILE_TEXTS:
         address = f"/admin/find/?{urlencode({'q': text})}"
@@ -44,15 +44,15 @@ def _hostile_requests(console: Console) -> None:
         assert refused.status == 400
 
 
-def settle(page: Page, width: int, scheme: Scheme) -> None:
-    """Show it so, with no colour on its way to another."""
+def set_look(page: Page, width: int, scheme: Scheme) -> None:
+    """Apply width and scheme, and finish all transitions of colours."""
     page.set_viewport_size({"width": width, "height": HEIGHT})
     page.emulate_media(color_scheme=scheme)
     page.evaluate("for (const each of document.getAnimations()) each.finish()")
 
 
 def barriers(page: Page, options: dict[str, Any]) -> list[str]:
-    """What keeps people out, as axe sees it: the rule, and where it is broken."""
+    """Return the serious violations that axe finds: the rule, and where it is broken."""
     found: list[dict[str, Any]] = Axe().run(page, options=options).response["violations"]
     return [
         f"{each['id']}: {node['target']} {node['failureSummary']}"
@@ -67,8 +67,8 @@ def is_too_wide(page: Page) -> bool:
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_a_page_is_there_for_everybody(visit: Visit, complaints: Complaints, name: str) -> None:
-    """In light and dark, wide and narrow. `complaints` hears of what a hostile name achieved."""
+def test_a_page_is_accessible_and_fits(visit: Visit, complaints: Complaints, name: str) -> None:
+    """Check light and dark, wide and narrow. `complaints` fails it if a hostile name does harm."""
     place = PLACES[name]
     if place.status != 200:
         complaints.expect(f"status of {place.status}")
@@ -77,12 +77,12 @@ def test_a_page_is_there_for_everybody(visit: Visit, complaints: Complaints, nam
         expect(page.get_by_text(HOSTILE_TEXTS[0]).first).to_be_visible()
     too_wide = []
     for width in (WIDE, NARROW):
-        settle(page, width, "light")
+        set_look(page, width, "light")
         too_wide += [width] if is_too_wide(page) else []
     page.evaluate(ROWS_ALIKE)
     found = []
     for width, scheme, options in LOOKS:
-        settle(page, width, scheme)
+        set_look(page, width, scheme)
         found += [f"{width} {scheme} {each}" for each in barriers(page, options)]
     assert (too_wide, found) == ([], [])
 

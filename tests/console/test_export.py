@@ -1,4 +1,4 @@
-"""The export of a list: what is in it, who may take it, and what is known of it afterwards."""
+"""The export of a list: its content, who may have it, and what the audit log says."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +12,7 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, QueryDict
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 from freezegun import freeze_time
 
 from tests.support.exports import (
@@ -28,6 +29,7 @@ from tests.support.exports import (
 )
 from tracker.console.export import page as export
 from tracker.console.frame import limits
+from tracker.console.models import AuditEntry
 from tracker.models import Cart, Item
 from tracker.rows import merge as store
 
@@ -50,7 +52,7 @@ QUERIES = {
 
 @pytest.fixture
 def shop() -> None:
-    """Carts of every age, some with boots, some with boots and socks, two that share a code."""
+    """Make carts of every age with boots, boots and socks, or others. Two share a code."""
     ages = [0, 0.5, 1.5, 3, 12, 30, 24 * 6, 24 * 20, 24 * 40]
     carts = [*zip(TWINS, (1, 13), strict=True), *((uuid4(), age) for age in ages for _ in range(2))]
     records = []
@@ -67,7 +69,7 @@ def lead(db: None) -> Client:
 
 
 def shown(client: Client, name: str, query: str) -> list[tuple[str, ...]]:
-    """What the list has, which is one page here."""
+    """Return the rows of the list, which is one page here."""
     page = client.get(reverse(f"admin:tracker_{name[:-1]}_changelist") + f"?{query}")
     rows = page.context["cl"].result_list
     return sorted(
@@ -78,7 +80,9 @@ def shown(client: Client, name: str, query: str) -> list[tuple[str, ...]]:
 @pytest.mark.parametrize(
     ("name", "query"), [(name, query) for name in QUERIES for query in QUERIES[name]]
 )
-def test_it_holds_what_the_list_shows(name: str, query: str, shop: None, lead: Client) -> None:
+def test_it_has_the_rows_that_the_list_shows(
+    name: str, query: str, shop: None, lead: Client
+) -> None:
     assert keys(exported(lead, name, query)) == shown(lead, name, query)
 
 
@@ -118,7 +122,7 @@ def test_the_columns_of_an_item(lead: Client) -> None:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_what_changes_meanwhile_disturbs_no_other_row(name: str, lead: Client) -> None:
+def test_changes_during_an_export_do_not_disturb_other_rows(name: str, lead: Client) -> None:
     carts = fill(3000)
     parts: Iterator[bytes] = iter(lead.post(address(name)).streaming_content)  # type: ignore[attr-defined]
     content = next(parts) + next(parts)
@@ -141,7 +145,9 @@ def test_the_first_bytes_need_no_rows(lead: Client) -> None:
     assert first.decode().endswith(",state\r\n")
 
 
-def test_a_browser_gets_so_many_and_is_told(lead: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_by_browser_is_cut_off_and_says_so(
+    lead: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(export, "BROWSER_ROWS", 3)
     fill(3)
     assert len(exported(lead, "carts")) == 3
@@ -154,7 +160,7 @@ def test_a_browser_gets_so_many_and_is_told(lead: Client, monkeypatch: pytest.Mo
     assert audited()[-1] == "cut off, 3 rows: carts"
 
 
-def test_the_page_tells_of_the_cap_before_it_may_be_reached(
+def test_the_page_mentions_the_cap_if_it_may_be_reached(
     lead: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tracker.console.templatetags.export.COUNT_LIMIT", 2)
@@ -178,13 +184,13 @@ def test_the_headers_of_a_file(name: str, lead: Client) -> None:
 
 
 def running(**limits: int) -> tuple[Iterator[bytes], list[str]]:
-    """An export of all carts, and what it tells the audit log."""
+    """Start an export of all carts. Return its parts and its entries for the audit log."""
     request, told = HttpRequest(), list[str]()
     request.GET = QueryDict("")
     return iter(export.Export(export.select("carts", request), told.append, **limits)), told
 
 
-def test_one_that_breaks_off_says_so() -> None:
+def test_an_export_that_breaks_off_says_so() -> None:
     fill(2001)
     parts, told = running()
     next(parts), next(parts)
@@ -194,7 +200,7 @@ def test_one_that_breaks_off_says_so() -> None:
 
 @pytest.fixture
 def locked_carts() -> Iterator[None]:
-    """Whoever reads carts waits."""
+    """Lock the table of carts, so that reading it waits."""
     other = psycopg2.connect(**connection.get_connection_params())
     other.cursor().execute("LOCK TABLE tracker_cart")
     yield
@@ -223,3 +229,60 @@ def test_what_takes_too_long_to_begin_is_a_readable_page(
     reply = client.post(address("carts"))
     assert reply.status_code == 503
     assert "Narrow your search" in reply.content.decode()
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_support_neither_sees_the_button_nor_gets_the_file(name: str) -> None:
+    support = account("Support")
+    page = support.get(reverse(f"admin:tracker_{name[:-1]}_changelist"))
+    assert page.status_code == 200
+    assert "/admin/export/" not in page.content.decode()
+    assert support.post(address(name)).status_code == 403
+    assert support.get(address(name)).status_code == 403
+    assert audited() == []
+
+
+@pytest.mark.parametrize(("name", "query"), [("carts", "product=b&q=a"), ("items", "q=a")])
+def test_a_lead_has_a_button_that_carries_the_selection(
+    name: str, query: str, lead: Client
+) -> None:
+    page = lead.get(reverse(f"admin:tracker_{name[:-1]}_changelist") + f"?{query}")
+    assert f'method="post" action="{escape(address(name, query))}"' in page.content.decode()
+
+
+def test_the_button_of_a_later_page_exports_all(lead: Client) -> None:
+    store.merge([add(TWINS[0], f"a{n}") for n in range(60)])
+    listed = reverse("admin:tracker_item_changelist")
+    older = lead.get(listed).context["cl"].older
+    assert "after=" in older
+    assert f'action="{address("items")}?"' in lead.get(listed + older).content.decode()
+    assert len(read(lead.post(address("items") + older).getvalue())) == 60
+
+
+def test_other_lists_have_no_button() -> None:
+    page = account("", is_superuser=True).get(reverse("admin:console_auditentry_changelist"))
+    assert "/admin/export/" not in page.content.decode()
+
+
+def test_a_visit_leads_to_the_list_with_the_same_selection(lead: Client) -> None:
+    reply = lead.get(address("items", "q=a%26b&price__gte=6&after=x"))
+    assert reply["Location"] == "/admin/tracker/item/?q=a%26b&price__gte=6"
+    assert audited() == []
+
+
+def test_there_is_no_export_of_anything_else(lead: Client) -> None:
+    assert lead.post(address("users")).status_code == 404
+
+
+def test_the_audit_log_has_the_selection_and_the_number_of_rows(lead: Client) -> None:
+    store.merge([add(TWINS[0], "boots", hours=30), add(TWINS[1], "boots")])
+    rows = exported(lead, "carts", "state=stale&q=boots")
+    assert len(rows) == 1
+    selected = "carts, state=stale, q=boots"
+    assert audited() == [f"begun: {selected}", f"complete, 1 rows: {selected}"]
+    assert {entry.username for entry in AuditEntry.objects.all()} == {"Support lead-0"}
+
+
+def test_the_entry_of_a_cart_is_scrubbed_with_it(lead: Client) -> None:
+    exported(lead, "items", f"q={TWINS[0].hex}")
+    assert {entry.cart_id for entry in AuditEntry.objects.all()} == {TWINS[0]}

@@ -1,4 +1,4 @@
-"""manage.py export: the same file without a cap, whole or not at all."""
+"""manage.py export: the same file without a cap, complete or not there."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ def test_it_writes_to_the_standard_output(capfdbinary: pytest.CaptureFixture[byt
     call_command("export", "items", query="?q=a")
     written = capfdbinary.readouterr()
     assert len(read(written.out)) == 1
-    assert written.err == b""  # Nobody looks at it: no progress.
+    assert written.err == b""  # Not a terminal: no progress.
 
 
 def test_it_has_no_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,14 +59,16 @@ def test_it_is_on_the_audit_log_with_its_operator(tmp_path: Path) -> None:
     ]
 
 
-def test_the_operator_is_who_is_logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operator_is_the_systems_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LOGNAME", "somebody-else")
     call_command("export", "carts", output=str(tmp_path / "file"))
     assert entries()[0][0] == Path(f"/proc/{os.getpid()}").owner()
 
 
 @pytest.mark.parametrize("name", ["file", "file.part"])
-def test_it_overwrites_nothing_unless_told_to(name: str, tmp_path: Path) -> None:
+def test_it_overwrites_a_file_only_with_force(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("precious")
     with pytest.raises(CommandError, match="--force"):
         call_command("export", "carts", output=str(tmp_path / "file"))
@@ -89,8 +91,10 @@ def test_a_file_that_cant_be_made_is_an_error(tmp_path: Path) -> None:
         call_command("export", "carts", output=str(tmp_path / "nowhere" / "file"))
 
 
-def test_killed_half_way_it_leaves_no_file(tmp_path: Path, new_database: Callable[[], str]) -> None:
-    """It writes into a pipe here, which is full before the rows are out: so it is half-way."""
+def test_an_export_that_is_killed_leaves_no_file(
+    tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    """It writes into a pipe, which is full before all rows are written."""
     url = new_database()
     python(url, "fill(3000)")
     part = tmp_path / "file.part"
@@ -103,7 +107,7 @@ def test_killed_half_way_it_leaves_no_file(tmp_path: Path, new_database: Callabl
             [*command, "--force"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
         )
         with process:
-            # Its last bytes may wait for room in the pipe: it is closed before the end is awaited.
+            # Close the pipe before waiting, because the last bytes may wait for space in it.
             with part.open("rb") as pipe:
                 assert pipe.read(100_000)
                 process.send_signal(signum)

@@ -22,7 +22,7 @@ class Shop(NamedTuple):
         return python(self.url, "print(audited())")
 
     def button(self, name: str) -> tuple[str, dict[str, str], bytes]:
-        """What a browser sends when it is pressed: the address, headers and body."""
+        """Return what a browser sends for the button: address, headers and body."""
         cookie = f"sessionid={self.session}"
         page = self.server.request("GET", f"/admin/tracker/{name}/", headers={"Cookie": cookie})
         found = re.search(r'action="(/admin/export/[^"]*)"', page.body.decode())
@@ -40,7 +40,7 @@ class Shop(NamedTuple):
 
 @pytest.fixture
 def shop(serve: Callable[..., Server], new_database: Callable[[], str], tmp_path: Path) -> Shop:
-    """3,000 items with long names, and a lead who is logged in."""
+    """Make 3,000 items with long names, and log a lead in."""
     url = new_database()
     server = serve(DATABASE_URL=url, VAR_DIR=str(tmp_path))
     code = "fill(3000, name='\\U0001f9e6' * 1000); print(account().cookies['sessionid'].value)"
@@ -50,7 +50,7 @@ def shop(serve: Callable[..., Server], new_database: Callable[[], str], tmp_path
 def test_the_button_sends_the_file_in_parts_and_a_client_that_goes_away_ends_it(
     shop: Shop,
 ) -> None:
-    """The second client reads nothing of 12 MB, so that the server waits for it half-way."""
+    """The second client reads nothing of 12 MB, so the server waits for it."""
     address, headers, body = shop.button("item")
     reply: Reply = shop.server.request("POST", address, body, headers)
     assert reply.status == 200

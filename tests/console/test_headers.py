@@ -1,4 +1,4 @@
-"""What the console tells browsers: run nothing that is not ours, show it to nobody else."""
+"""The console's headers: browsers run only our scripts, and show pages to nobody else."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ _FOREIGN = ("http:", "https:", "//", "data:")
 
 
 class Inline(HTMLParser):
-    """Collects what the policy forbids: scripts, styles and handlers within the page."""
+    """Collect what the policy forbids: scripts, styles and handlers within the page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ def test_every_page_is_guarded_private_and_without_anything_inline(role: str, me
         "/admin/nothing",
     ],
 )
-def test_other_states_of_the_pages_have_nothing_inline_either(address: str) -> None:
+def test_pages_in_other_states_have_nothing_inline(address: str) -> None:
     make_rows()
     reply = client_of("superuser").get(address)
     assert_guarded(reply, address)
@@ -121,7 +121,7 @@ def test_other_states_of_the_pages_have_nothing_inline_either(address: str) -> N
 
 
 @pytest.mark.django_db
-def test_forms_that_were_sent_have_nothing_inline_either() -> None:
+def test_pages_after_a_form_have_nothing_inline() -> None:
     client = client_of("superuser")
     form = {"username": "new", "password1": "1", "password2": "2", "usable_password": "true"}
     for address, data in [
@@ -134,7 +134,7 @@ def test_forms_that_were_sent_have_nothing_inline_either() -> None:
         assert Inline(page.content.decode()).found == []
 
 
-@pytest.mark.django_db  # The end of a request looks after the connection.
+@pytest.mark.django_db  # Django checks the connection at the end of a request.
 @pytest.mark.parametrize("path", ["/static/admin/css/base.css", "/static/console/console.js"])
 def test_static_files_are_guarded(path: str) -> None:
     reply: Any = Client().get(path)
@@ -144,12 +144,12 @@ def test_static_files_are_guarded(path: str) -> None:
     assert_guarded(reply, path)
 
 
-def test_an_address_that_is_none_is_guarded() -> None:
+def test_an_unknown_address_is_guarded() -> None:
     assert_guarded(Client().get("/nothing"), "/nothing")
 
 
 @pytest.mark.urls(__name__)
-def test_a_fault_of_the_code_is_guarded_and_a_page_in_the_frame() -> None:
+def test_an_unexpected_error_is_a_guarded_page_in_the_frame() -> None:
     reply = Client(raise_request_exception=False).get("/admin/fails/")
     assert reply.status_code == 500
     assert_guarded(reply, "500")
@@ -185,7 +185,7 @@ def test_behind_tls_the_cookies_are_for_tls_alone(serve: Callable[..., Server]) 
 
 
 @pytest.mark.django_db
-def test_the_session_is_for_scripts_of_nobody_and_ends_with_the_browser() -> None:
+def test_no_script_can_read_the_session_and_it_ends_with_the_browser() -> None:
     User.objects.create_user("alice", password="secret", is_staff=True)
     form = {"username": "alice", "password": "secret"}
     cookie = Client().post(reverse("admin:login"), form).cookies["sessionid"]
@@ -227,7 +227,7 @@ def test_the_policy_is_the_same_with_debug_and_the_toolbar(serve: Callable[..., 
     assert Inline(reply.body.decode()).found == []
 
 
-def test_the_toolbar_remembers_a_page_after_all_that_it_loads(serve: Callable[..., Server]) -> None:
+def test_the_toolbar_keeps_a_page_while_its_files_are_loaded(serve: Callable[..., Server]) -> None:
     live = serve(DEBUG="1")
     page = live.request("GET", "/admin/login/").body.decode()
     files = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
@@ -240,7 +240,7 @@ def test_the_toolbar_remembers_a_page_after_all_that_it_loads(serve: Callable[..
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "/\\evil.example"])
-def test_a_login_leads_to_no_other_site(target: str) -> None:
+def test_a_login_does_not_redirect_to_another_site(target: str) -> None:
     User.objects.create_user("alice", password="secret", is_staff=True)
     form = {"username": "alice", "password": "secret", "next": target}
     reply = Client().post(f"{reverse('admin:login')}", form)
@@ -250,7 +250,7 @@ def test_a_login_leads_to_no_other_site(target: str) -> None:
 @pytest.mark.parametrize(
     "script", sorted((ROOT / "tracker/console/static/console").glob("*.js")), ids=str
 )
-def test_scripts_make_no_markup_of_data(script: Path) -> None:
+def test_scripts_do_not_write_data_as_markup(script: Path) -> None:
     found = re.findall(
         r"innerHTML|outerHTML|insertAdjacentHTML|\bwrite\(|eval\(", script.read_text()
     )

@@ -1,4 +1,4 @@
-"""What shops and strangers write is shown as text, wherever the console shows it."""
+"""The console shows texts of shops and strangers as text, on every page."""
 
 import time
 from html.parser import HTMLParser
@@ -43,7 +43,7 @@ PLAIN = "plain"
 
 
 class Reading(HTMLParser):
-    """A page as a browser reads it: elements with the names of their attributes, and text."""
+    """A page as a browser parses it: elements with the names of their attributes, and text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Reading(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag != "br":  # How the page of an item shows a line break.
+        if tag != "br":  # The page of an item shows line breaks so.
             self.elements.append((tag, [name for name, _ in attrs]))
         values = [value or "" for name, value in attrs if name in ("value", "title")]
         self.text += "".join(f" {value} " for value in values)
@@ -67,7 +67,7 @@ def spaced(text: str) -> str:
 
 
 def fill(text: str) -> str:
-    """One item with this as its id and name, and one dead letter about it. Returns the id."""
+    """Make an item with this id and name, and a dead letter about it. Return the id."""
     product = text[:MAX_PRODUCT_ID_CHARS]
     add = Add(CART, product, name=text[:MAX_NAME_CHARS], price=5)
     store.merge([Record(add, time.time_ns())])
@@ -76,12 +76,12 @@ def fill(text: str) -> str:
 
 
 def pages(product: str) -> dict[str, str]:
-    """Where it shows up; some show the id alone, which is shorter than a name may be."""
+    """Return the pages that show it. Some show only the id, which is shorter than a name."""
     item = reverse("admin:tracker_item_change", args=[item_id(CART, product)])
     letter = reverse("admin:tracker_deadletter_change", args=[DeadLetter.objects.get().pk])
     lists = {name: reverse(f"admin:tracker_{name}_changelist") for name in ("item", "cart")}
     asked = quote(product, safe="")
-    key = quote(spaced(product), safe="")  # No address of a page has a line break in it.
+    key = quote(spaced(product), safe="")  # No page has a line break in its address.
     return {
         "item list": lists["item"],
         "item search": f"{lists['item']}?q={asked}",
@@ -115,7 +115,7 @@ def read(text: str) -> dict[str, tuple[Reading, str]]:
 
 @pytest.fixture(scope="module")
 def plain(django_db_setup: None, django_db_blocker: Any) -> dict[str, list[tuple[str, list[str]]]]:
-    """The elements of each page when there is nothing special about what it shows."""
+    """Return the elements of each page when it shows a harmless text."""
     from django.db import transaction
 
     with django_db_blocker.unblock(), transaction.atomic():
@@ -124,7 +124,7 @@ def plain(django_db_setup: None, django_db_blocker: Any) -> dict[str, list[tuple
     return found
 
 
-# Not on their pages: what was never found by a name, and what is named by its cart.
+# These pages do not show the text.
 SHOW_NOTHING = {"no such cart", "no such item", "erase", "item history"}
 
 
@@ -138,7 +138,7 @@ def test_it_is_text_everywhere_and_never_an_element(text: str, plain: dict[str, 
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_the_live_views_answer_is_json_that_no_browser_takes_for_a_page(text: str) -> None:
+def test_no_browser_takes_the_live_views_json_for_a_page(text: str) -> None:
     fill(text)
     reply = client_of("superuser").get(reverse("admin:live_adds"))
     assert reply.json()["adds"][0]["name"] == text[:MAX_NAME_CHARS]
@@ -156,7 +156,7 @@ def test_the_audit_log_shows_what_was_searched_for_as_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_the_name_of_an_account_is_text(text: str) -> None:
+def test_the_name_of_an_account_is_shown_as_text(text: str) -> None:
     user = User.objects.create(username=text[:150], is_staff=True, is_superuser=True)
     client = Client()
     client.force_login(user)
@@ -170,7 +170,7 @@ def test_the_name_of_an_account_is_text(text: str) -> None:
     "typed", ["x\r\nSet-Cookie: evil=1", "x\nLocation: //evil.example", "x%0d%0aSet-Cookie:evil=1"]
 )
 def test_what_is_typed_adds_no_header(typed: str) -> None:
-    """Django's redirects refuse a line break; the console must have encoded it before."""
+    """Django's redirects refuse line breaks, so the console must encode them."""
     fill(typed.strip())
     reply = client_of("superuser").get(reverse("admin:find"), {"q": typed})
     assert reply.status_code == 302
@@ -179,7 +179,7 @@ def test_what_is_typed_adds_no_header(typed: str) -> None:
     assert "evil" not in reply.cookies
 
 
-def test_a_search_leads_to_no_other_site() -> None:
+def test_a_search_does_not_redirect_to_another_site() -> None:
     fill("//evil.example")
     reply = client_of("superuser").get(reverse("admin:find"), {"q": "//evil.example"})
     assert reply["Location"].startswith("/admin/")

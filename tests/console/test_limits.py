@@ -1,4 +1,4 @@
-"""Every statement of the console has a limit in time, and nothing else has it."""
+"""Every statement of the console has a time limit, and no other statement has one."""
 
 import json
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ from tracker.models import Item
 
 ENDLESS = {
     "postgresql": "SELECT pg_sleep(100)",
-    # One row at once, and the next one after seconds: what is read later is limited, too. It ends,
-    # because no signal of pytest's would end it.
+    # The first row comes at once, the second after seconds: reading later is limited, too. It does
+    # end, because pytest's timeout could not interrupt it.
     "sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 50000000)"
     " SELECT x FROM n WHERE x IN (1, 50000000)",
 }
@@ -72,7 +72,7 @@ def test_a_statement_without_an_end_is_cut_off(
 
 
 def is_limited() -> bool:
-    """Whether the connection has a limit now. On SQLite, one that is over cuts this off."""
+    """Return whether the connection has a limit now. On SQLite, run a query that one would end."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SHOW statement_timeout")
@@ -105,7 +105,7 @@ def test_a_connection_that_was_opened_again_is_limited() -> None:
 
 @contextmanager
 def watched() -> Iterator[list[bool]]:
-    """Of each statement meanwhile: whether it was limited."""
+    """Record for each statement in the block whether it is limited."""
     seen: list[bool] = []
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

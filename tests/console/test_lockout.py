@@ -1,4 +1,4 @@
-"""Guessing passwords ends soon, for whoever guesses and for nobody else."""
+"""An address that guesses passwords is locked out soon, and nobody else is."""
 
 import re
 from datetime import timedelta
@@ -14,6 +14,7 @@ from django.urls import reverse
 from freezegun import freeze_time
 
 from core.server.parser import RequestReader
+from tests.console.test_failures import assert_readable
 from tests.support.console_urls import client_of
 from tracker.console.frame.lockout import client_address
 
@@ -25,15 +26,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def accounts(settings: Any) -> None:
-    """Their passwords are cheap to check: Django's own way is slow on purpose."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def accounts() -> None:
     for name in ("alice", "bob"):
         User.objects.create_user(name, password=PASSWORD, is_staff=True)
 
 
 def login(name: str = "alice", password: str = "wrong", address: str = GUESSER, **meta: Any) -> Any:
-    """Nobody is logged in before; `meta` is what else the request has, X-Forwarded-For for one."""
+    """Try to log in, in a new browser. `meta` is added to the request, like X-Forwarded-For."""
     form = {"username": name, "password": password}
     return Client(REMOTE_ADDR=address, **meta).post(reverse("admin:login"), form)
 
@@ -47,8 +46,8 @@ def test_the_fifth_failure_locks_and_even_the_right_password_has_to_wait() -> No
     assert login(password=PASSWORD).status_code == 429
 
 
-def test_nobody_else_notices() -> None:
-    """Neither the same account from elsewhere, nor others at the same address."""
+def test_nobody_else_is_locked_out() -> None:
+    """The same account from elsewhere and other accounts at the same address still log in."""
     guess(LIMIT)
     assert login(password=PASSWORD, address=STAFF).status_code == 302
     assert login("bob", PASSWORD).status_code == 302
@@ -65,7 +64,7 @@ def test_the_lock_opens_by_itself_after_the_time_it_names() -> None:
         assert login(password=PASSWORD).status_code == 302
 
 
-def test_trying_on_makes_it_neither_longer_nor_the_table_larger() -> None:
+def test_more_guesses_neither_prolong_the_lock_nor_add_rows() -> None:
     with freeze_time("2026-11-23 12:00:00") as clock:
         guess(LIMIT)
         clock.tick(timedelta(seconds=600))
@@ -89,7 +88,7 @@ def test_many_names_from_one_address_lock_the_address(settings: Any) -> None:
     assert login("bob", PASSWORD, address=STAFF).status_code == 302
 
 
-def test_a_login_of_ones_own_does_not_buy_more_guesses_of_others(settings: Any) -> None:
+def test_logging_in_does_not_allow_more_guesses_at_other_accounts(settings: Any) -> None:
     settings.LOCKOUT_FAILURES_PER_ADDRESS = 12
     for number in range(12):
         login(f"guess-{number}")
@@ -98,20 +97,14 @@ def test_a_login_of_ones_own_does_not_buy_more_guesses_of_others(settings: Any) 
     assert login("bob", PASSWORD).status_code == 429
 
 
-def test_another_browser_is_no_other_guesser() -> None:
+def test_guesses_with_several_user_agents_are_counted_together() -> None:
     agents = [f"browser {number}" for number in range(LIMIT)]
     assert [login(HTTP_USER_AGENT=agent).status_code for agent in agents][-1] == 429
 
 
 def test_the_page_is_readable_and_in_the_consoles_frame() -> None:
     guess(LIMIT)
-    page = login()
-    text = page.content.decode()
-    assert "15 minutes" in text
-    assert 'id="header"' in text
-    assert "Cart Tracker" in text
-    assert page["Cache-Control"] == "no-store"
-    assert "default-src 'none'" in page["Content-Security-Policy"]
+    assert_readable(login(), 429, "15 minutes")
 
 
 def test_accounts_that_exist_are_treated_like_those_that_do_not() -> None:
@@ -129,8 +122,8 @@ def _without_token(text: str) -> str:
     return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text)
 
 
-def test_a_script_gets_the_same_page_and_no_open_door() -> None:
-    """For these, axes would answer with JSON that any other site's page may read."""
+def test_a_script_gets_the_same_page_and_no_cors_header() -> None:
+    """By default axes answers scripts with JSON that any other site's page may read."""
     guess(LIMIT)
     reply = login(HTTP_X_REQUESTED_WITH="XMLHttpRequest")
     assert reply.status_code == 429
@@ -138,7 +131,7 @@ def test_a_script_gets_the_same_page_and_no_open_door() -> None:
     assert "alice" not in reply.content.decode()
 
 
-def test_who_is_in_stays_in_while_others_guess() -> None:
+def test_a_session_survives_guesses_at_its_account() -> None:
     client = client_of("support")
     guess(LIMIT, name="support", address="127.0.0.1")
     assert client.get(reverse("admin:tracker_cart_changelist")).status_code == 200
@@ -159,7 +152,7 @@ def test_no_password_is_kept() -> None:
     assert "secret" not in str(kept)
 
 
-def test_its_tables_are_no_part_of_the_menu() -> None:
+def test_the_tables_of_axes_are_not_in_the_menu() -> None:
     page = client_of("superuser").get(reverse("admin:index")).content.decode()
     assert "/admin/axes" not in page
     assert client_of("superuser").get("/admin/axes/accessattempt/").status_code == 404
@@ -168,17 +161,17 @@ def test_its_tables_are_no_part_of_the_menu() -> None:
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "peer", "address"),
     [
-        # Nothing in front: what the header says is anybody's invention.
+        # No proxy: the client may have invented the header.
         (0, None, GUESSER, GUESSER),
         (0, STAFF, GUESSER, GUESSER),
-        # One proxy: the last entry is its own, all before came with the request.
+        # One proxy: it wrote the last entry, the client sent those before.
         (1, GUESSER, PROXY, GUESSER),
         (1, f"{STAFF}, {GUESSER}", PROXY, GUESSER),
         (1, f"{STAFF},{STAFF},{GUESSER}", PROXY, GUESSER),
         (1, f" {STAFF} ,  {GUESSER} ", PROXY, GUESSER),
         # Two: the outer one's entry is the last but one.
         (2, f"{STAFF}, {GUESSER}, 10.0.0.2", PROXY, GUESSER),
-        # Less than there should be, or nonsense where the proxy's own should stand: the peer.
+        # Too few entries, or no address where the proxy's should be: the peer.
         (1, None, PROXY, PROXY),
         (1, "", PROXY, PROXY),
         (2, GUESSER, PROXY, PROXY),
@@ -188,7 +181,7 @@ def test_its_tables_are_no_part_of_the_menu() -> None:
         # As some proxies write it.
         (1, f"{GUESSER}:4711", PROXY, GUESSER),
         (1, "[2001:db8:1:2:3:4:5:6]:4711", PROXY, "2001:db8:1:2::"),
-        # One address of IPv6 is 2**64 of them.
+        # A client has 2**64 addresses of IPv6.
         (1, "2001:db8:1:2:3:4:5:6", PROXY, "2001:db8:1:2::"),
         (0, None, "2001:db8:1:2:ffff::1", "2001:db8:1:2::"),
         (0, None, "::ffff:203.0.113.66", GUESSER),
@@ -196,7 +189,7 @@ def test_its_tables_are_no_part_of_the_menu() -> None:
         (0, None, "", None),
     ],
 )
-def test_whose_attempt_it_is(
+def test_the_address_that_an_attempt_counts_for(
     proxies: int, forwarded: str | None, peer: str, address: str | None, settings: Any
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
@@ -207,8 +200,8 @@ def test_whose_attempt_it_is(
 
 
 @pytest.mark.parametrize("proxies", [0, 1])
-def test_an_invented_address_neither_evades_nor_frames(proxies: int, settings: Any) -> None:
-    """The guesser says to be others, one of them a colleague's address, and is locked out alone."""
+def test_an_invented_address_does_not_move_the_lock(proxies: int, settings: Any) -> None:
+    """The guesser claims other addresses, also a colleague's, and is locked out alone."""
     settings.TRUSTED_PROXIES = proxies
     settings.SECURE_SSL_REDIRECT = False
 
@@ -225,7 +218,7 @@ def test_an_invented_address_neither_evades_nor_frames(proxies: int, settings: A
 
 
 def test_two_header_lines_are_one_list(settings: Any) -> None:
-    """A proxy may add a line of its own instead of extending the guesser's."""
+    """A proxy may add a second header line instead of extending the first."""
     settings.TRUSTED_PROXIES = 1
     environs: list[dict[str, Any]] = []
     reader = RequestReader(

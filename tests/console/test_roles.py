@@ -15,17 +15,17 @@ from tracker.models import Cart, DeadLetter, Item
 pytestmark = pytest.mark.django_db
 
 METHODS = ("GET", "POST")
-# Tried by those who may least and most.
+# Tried by the lowest and the highest role.
 MORE_METHODS = ("HEAD", "PUT", "PATCH", "DELETE")
 NOBODY = "nobody"
 LOGIN = "to the login"
 
 
 class Rule(NamedTuple):
-    """The first of ROLES that is let in, by GET and by POST, and what it is answered then.
+    """The first of ROLES that may GET and POST, and the status that it gets.
 
-    All before it are refused, and who is no staff is sent to the login. `posted` is about an empty
-    form: it must change nothing.
+    All roles before it are refused, and outsiders are sent to the login. `posted` is the status
+    for an empty form, which must change nothing.
     """
 
     get: str
@@ -36,7 +36,7 @@ class Rule(NamedTuple):
 
 
 def model(get: str, *, change: str = NOBODY) -> dict[str, Rule]:
-    """The addresses that every model has: who looks at them, and who may change something."""
+    """Return the rules for a model's pages: who may see them, and who may change something."""
     return {
         "changelist": Rule(get, get),
         "add": Rule(change, change),
@@ -46,7 +46,7 @@ def model(get: str, *, change: str = NOBODY) -> dict[str, Rule]:
     }
 
 
-# What stands at an address without a name: its route.
+# An address without a name has its route as key.
 RULES = {
     "index": Rule("staff", "staff", posted=405),
     "dashboard": Rule("staff", "staff", posted=405),
@@ -56,7 +56,7 @@ RULES = {
     "export": Rule("lead", "lead", found=302),
     "erase": Rule("lead", "lead"),
     "erase_receipt": Rule("lead", "lead"),
-    # The sample can't be read, so it is refused again, and stays.
+    # The sample can't be read: a replay refuses it, and it stays.
     "deadletter_replay": Rule("lead", "lead", found=302, posted=302),
     "deadletters_replay": Rule("lead", "lead", posted=302),
     "deadletter_discard": Rule("lead", "lead", found=302),
@@ -80,10 +80,10 @@ MODELS = {
 }
 for label, rules in MODELS.items():
     RULES |= {f"{label}_{action}": rule for action, rule in rules.items()}
-    # Leads to its page, which then looks who asks.
+    # Redirects to the page, which checks the permission.
     RULES[f"{label.replace('_', '/')}/<path:object_id>/"] = Rule("staff", "staff", 302, 302)
 
-# Who may use these is not decided by a permission; tested below.
+# These need no permission. They are tested below.
 OPEN = {"login", "logout"}
 
 
@@ -112,7 +112,7 @@ def what_there_is() -> list[int]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_account_gets_exactly_what_is_its_own(role: str) -> None:
+def test_every_account_may_do_exactly_what_the_table_says(role: str) -> None:
     make_rows()
     client = client_of(role)
     methods = METHODS + MORE_METHODS * (role in ("anonymous", "superuser"))
@@ -132,13 +132,13 @@ def test_every_account_gets_exactly_what_is_its_own(role: str) -> None:
     assert what_there_is() == before
 
 
-def test_no_line_of_the_table_is_about_a_page_that_is_gone() -> None:
+def test_the_table_has_no_line_for_a_page_that_does_not_exist() -> None:
     make_rows()
     assert set(RULES) | OPEN == {url.name for url in every_url()}
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_everybody_gets_to_the_login_and_can_log_out(role: str) -> None:
+def test_everybody_can_log_in_and_out(role: str) -> None:
     client = client_of(role)
     is_in = role not in OUTSIDERS
     login = client.get(reverse("admin:login"))
@@ -148,8 +148,8 @@ def test_everybody_gets_to_the_login_and_can_log_out(role: str) -> None:
     assert client.get(reverse("admin:index")).status_code == 302
 
 
-def test_no_form_is_taken_from_another_sites_page() -> None:
-    """None has the token of a page of ours."""
+def test_forms_of_other_sites_are_refused() -> None:
+    """They lack the token of our pages."""
     make_rows()
     client = client_of("superuser", enforce_csrf_checks=True)
     for url in every_url():
@@ -158,7 +158,7 @@ def test_no_form_is_taken_from_another_sites_page() -> None:
         assert b"Please try again" in reply.content, url
 
 
-def test_an_account_that_is_closed_is_out_at_once() -> None:
+def test_a_closed_account_is_logged_out_at_once() -> None:
     client = client_of("superuser")
     assert client.get(reverse("admin:index")).status_code == 200
     User.objects.update(is_active=False)

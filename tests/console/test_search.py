@@ -1,4 +1,4 @@
-"""The forms of a search: each has one look-up, and each look-up an index."""
+"""The search: each form is one look-up, and each look-up uses an index."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -48,13 +48,13 @@ def test_anything_else_is_a_product(typed: str) -> None:
     assert search.read(f" {typed} ") == search.Term(product_id=typed)
 
 
-def test_nothing_is_nothing() -> None:
+def test_a_blank_search_has_no_term() -> None:
     assert search.read(" \0 ") == search.Term()
 
 
 @pytest.fixture
 def shop(db: None) -> None:
-    """The cart, another with the same code, and a hundred others."""
+    """Make the cart, another with the same code, and a hundred others."""
     cousin = UUID("2c5ea4c0-ffff-4fff-8bad-9b1deb4d3b7d")
     adds = [
         Add(CART, "SKU-1"),
@@ -92,12 +92,12 @@ def test_carts_with_one_code_are_listed(admin_client: Client) -> None:
 @pytest.mark.parametrize(
     ("typed", "products"),
     [
-        ("SKU-1", ["SKU-1"]),  # As it stands, and not what begins so.
+        ("SKU-1", ["SKU-1"]),  # Exactly, although others begin like it.
         ("sku-1", ["sku-1"]),
         ("SKU-", ["SKU-1", "SKU-10"]),
-        ("SKU%", ["SKU%1"]),  # No wildcard.
+        ("SKU%", ["SKU%1"]),  # Not a wildcard.
         ("OTHER-1", ["OTHER-1"]),
-        ("40061234", ["40061234"]),  # Could be a cart's code, and is none.
+        ("40061234", ["40061234"]),  # Looks like a cart's code, but no cart has it.
     ],
 )
 def test_a_product_is_found_exactly_or_by_its_beginning(
@@ -109,14 +109,14 @@ def test_a_product_is_found_exactly_or_by_its_beginning(
 
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("typed", ["", "no such thing", str(uuid4()), "00000000", "sku_1"])
-def test_who_finds_nothing_learns_what_forms_work(typed: str, admin_client: Client) -> None:
+def test_a_search_without_results_explains_the_forms(typed: str, admin_client: Client) -> None:
     page = found(admin_client, typed)
     assert page.status_code == 200
     assert "the first 8 digits of its id" in page.content.decode()
 
 
 @pytest.mark.usefixtures("shop")
-def test_carts_are_found_by_what_they_hold(admin_client: Client) -> None:
+def test_carts_are_found_by_their_products(admin_client: Client) -> None:
     address = reverse("admin:tracker_cart_changelist")
     for query in ({"product": "SKU-10"}, {"q": "SKU-10"}):
         page = admin_client.get(address, query)
@@ -133,7 +133,7 @@ def test_searches_and_opened_carts_are_on_the_audit_log(admin_client: Client) ->
 
 @pytest.fixture
 def large_shop(db: None) -> None:
-    """Enough rows that a planner which knows them would not read a table as a whole."""
+    """Make so many rows that the planner prefers an index to reading a whole table."""
     records = [
         Record(Add(UUID(int=n // 2 * 7919 << 64 | n // 2), f"SKU-{n * 31 % 500}"), n * 10**9)
         for n in range(1, 12_001)
@@ -173,7 +173,7 @@ def test_no_list_reads_a_table_as_a_whole(admin_client: Client) -> None:
         reads = [each["sql"] for each in captured if "tracker_" in each["sql"]]
         assert reads, (table, query)
         for sql in reads:
-            if "COUNT(*)" not in sql:  # Bounded: of a small table, all of it.
+            if "COUNT(*)" not in sql:  # Limited, so it may read all of a small table.
                 plan = _plan(sql)
                 assert "Seq Scan on tracker_" not in plan, f"{sql}\n{plan}"
 
@@ -184,7 +184,7 @@ def _plan(sql: str) -> str:
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
-def test_a_list_costs_as_many_queries_whatever_it_holds(admin_client: Client, db: None) -> None:
+def test_a_list_costs_the_same_queries_at_any_size(admin_client: Client, db: None) -> None:
     counts = set()
     for size in (3, 300):
         store.merge([Record(Add(uuid4(), f"p{n}"), n + 1) for n in range(size)])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.test_browser_pages import LOOKS, barriers, is_too_wide, settle
+from tests.console.test_browser_pages import LOOKS, barriers, is_too_wide, set_look
 from tests.core.test_settings import manage
 from tests.support.browser import (
     SHOP,
@@ -114,7 +114,7 @@ def test_the_page_is_there_for_everybody(visit: Visit, complaints: Complaints) -
     page.evaluate("document.querySelector('#djDebugRoot').hidden = true")
     found = []
     for width, scheme, options in LOOKS:
-        settle(page, width, scheme)
+        set_look(page, width, scheme)
         found += [f"{width} {scheme} {each}" for each in barriers(page, options)]
         assert not is_too_wide(page), width
     assert found == []

@@ -97,5 +97,6 @@ def _raise_file_limit() -> None:
     """Raise the limit of open files. Each connection is one, and the usual limit is 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS reports "unlimited", but refuses a soft limit above this (OPEN_MAX).
-    soft = max(soft, _MACOS_OPEN_MAX) if sys.platform == "darwin" else hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    wanted = min(hard, _MACOS_OPEN_MAX) if sys.platform == "darwin" else hard
+    if soft != wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -48,6 +48,16 @@ def test_the_numbers_are_those_of_all_processes(
     assert "cart_tracker_batch_records_bucket" in page()
 
 
+def test_what_the_server_refuses_before_any_request_is_counted(
+    serve: Callable[..., Server],
+) -> None:
+    """No view has been looked up by then, and so none of their modules is loaded."""
+    live = serve()
+    assert live.exchange(b"nonsense\r\n\r\n").status == 400
+    page = live.request("GET", "/metrics").body.decode()
+    assert number(page, 'refused_total{code="malformed_request"}') == 1
+
+
 def test_the_numbers_are_exact_however_many_threads_count(client: Client) -> None:
     """Each counts for itself, without a lock; what is shown is the sum."""
     before = counted(client)

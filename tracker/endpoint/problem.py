@@ -8,6 +8,7 @@ import msgspec
 from django.dispatch import Signal
 from django.http import HttpResponse
 
+from tracker.counters import REFUSED
 from tracker.endpoint.error_codes import ErrorCode
 
 CONTENT_TYPE = "application/problem+json"
@@ -82,6 +83,8 @@ class Problem(Exception):
         for name, value in self.headers.items():
             response.headers[name] = value
         response.problem = self  # type: ignore[attr-defined]
+        for fault in self.faults:
+            REFUSED.labels(fault.code).inc()
         refused.send(sender=Problem, problem=self)
         return response
 

@@ -9,18 +9,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from tracker.counters import PREFIX, REFUSED, CountedCollector, publish_accepted
-from tracker.endpoint.problem import Problem, refused
+from tracker.counters import PREFIX, CountedCollector, publish_accepted
 from tracker.intake.contract import Unavailable
 from tracker.intake.selection import current_intake
-
-
-def _count_refusal(*, problem: Problem, **kwargs: object) -> None:
-    for fault in problem.faults:
-        REFUSED.labels(fault.code).inc()
-
-
-refused.connect(_count_refusal)
 
 
 class _BacklogCollector(Collector):

@@ -10,8 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
 from core.public import WsgiApplication, with_public_files
+from middleware.access import AccessMiddleware
+from middleware.cors import with_cors_headers
 from middleware.storefront import StorefrontMiddleware
-from tracker.endpoint.paths import ITEMS_PREFIX
+from tracker.endpoint.body import FailedBody
+from tracker.endpoint.paths import ITEMS_PREFIX, is_items
+from tracker.endpoint.problem import Problem
 
 
 class Application:
@@ -26,6 +30,7 @@ class Application:
     def __init__(self, django: WsgiApplication) -> None:
         self._django = with_public_files(django) if settings.SERVES_STOREFRONT else django
         self._storefront = _storefront_chain()
+        self._refuse_head = AccessMiddleware(_refused_head)
         served = settings.SERVES_STOREFRONT and not settings.USES_TOOLBAR
         self._short = {ITEMS_PREFIX, f"{ITEMS_PREFIX}/"} if served else set()
 
@@ -38,6 +43,28 @@ class Application:
         headers += [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
         start_response(f"{response.status_code} {response.reason_phrase}", headers)
         return [response.content]
+
+    def refuse(
+        self, problem: Problem, environ: dict[str, Any] | None, *, in_body: bool
+    ) -> HttpResponse:
+        """Return the answer to a request that the server could not read, or not to its end.
+
+        Below /items it has what every refusal there has: a request id, CORS headers, a line in the
+        log, and a place in the counts (R31, R33). `environ` is what could be read of the request.
+        If the fault is in the body, the head is complete: then all layers are asked, and the
+        outermost that refuses the request decides.
+        """
+        if not settings.SERVES_STOREFRONT or environ is None or not is_items(environ["PATH_INFO"]):
+            return problem.response()
+        # Without a length, the view reads the input and gets the error.
+        environ.pop("CONTENT_LENGTH", None)
+        environ |= {"wsgi.input": FailedBody(problem), "wsgi.input_terminated": True}
+        return (self._storefront if in_body else self._refuse_head)(WSGIRequest(environ))
+
+
+def _refused_head(request: HttpRequest) -> HttpResponse:
+    problem: Problem = request.META["wsgi.input"].problem
+    return with_cors_headers(request, problem.response())
 
 
 def storefront_layers() -> list[str]:

@@ -7,20 +7,42 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from functools import partial
-from typing import Any, Literal
+from itertools import islice
+from typing import Any, Literal, Protocol
+
+from django.http import HttpResponse
 
 from core.server.connection import Connection
 from core.server.group_commit import GroupCommit
-from core.server.parser import Environ
-from core.server.response import is_chunked, sends_body
+from core.server.head import Environ
+from core.server.parser import Event, Fault
+from core.server.writer import is_chunked, sends_body
+from tracker.endpoint.problem import Problem
 
 # Larger than all static files. Anybody may request those, and if they were sent from threads, as
 # many slow readers as there are threads would stop the service.
 MAX_WHOLE_BYTES = 1_048_576
+# How many connections are looked at to find an idle one that makes room for a new one.
+_LOOKED_AT = 100
 
 log = logging.getLogger(__name__)
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class Refuse(Protocol):
+    """Return the answer to a request that could not be read. See parser.Fault."""
+
+    def __call__(
+        self, problem: Problem, environ: Environ | None, *, in_body: bool
+    ) -> HttpResponse: ...
+
+
+def refuse_plainly(
+    problem: Problem, environ: Environ | None = None, *, in_body: bool = False
+) -> HttpResponse:
+    """Return the same answer, wherever the request went."""
+    return problem.response()
 
 
 class Dispatcher:
@@ -29,6 +51,7 @@ class Dispatcher:
     The application runs on the event loop for `inline_paths`, where nothing blocks, and on one of
     `threads` threads for all other paths, so there are as many database connections as threads.
     With `group_commit`, the responses of the inline paths wait for their group (group_commit.py).
+    `refuse` answers requests that could not be read. It runs on the event loop.
     """
 
     def __init__(
@@ -38,15 +61,21 @@ class Dispatcher:
         inline_paths: frozenset[str],
         threads: int,
         max_upload_bytes: int,
+        refuse: Refuse = refuse_plainly,
         group_commit: Literal["inline", "thread"] | None = None,
+        keep_alive_s: float = 75,
+        max_connections: int = 1000,
     ) -> None:
         self._application = application
+        self._refuse_with = refuse
         self._inline_paths = inline_paths
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._group_commit = (
             GroupCommit(self, blocks=group_commit == "thread") if group_commit else None
         )
+        self._max_connections = max_connections
         self.max_upload_bytes = max_upload_bytes
+        self.keep_alive_s = keep_alive_s
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
         self.stopping = False
@@ -61,16 +90,34 @@ class Dispatcher:
         self.now = time.monotonic()
         self.date = formatdate(usegmt=True)
         for connection in [each for each in self.connections if each.deadline < self.now]:
-            connection.overdue()
+            connection.time_out()
 
-    def run(self, environ: Environ, connection: Connection) -> None:
+    def add(self, connection: Connection) -> bool:
+        """See Host.add. At the limit, a connection that waits for its next request is closed."""
+        if len(self.connections) >= self._max_connections:
+            candidates = islice(self.connections, _LOOKED_AT)
+            idle = next((each for each in candidates if each.is_idle), None)
+            if idle is None:
+                return False
+            idle.close()
+            self.connections.discard(idle)
+        self.connections.add(connection)
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """See Host.remove."""
+        self.connections.discard(connection)
+
+    def run(self, event: Event, connection: Connection) -> None:
         """Answer one request: inline, with a group of others, or on a thread."""
-        if environ["PATH_INFO"] not in self._inline_paths:
-            self.run_on_thread(environ, connection)
+        if isinstance(event, Fault):
+            self._refuse(event, connection)
+        elif event.environ["PATH_INFO"] not in self._inline_paths:
+            self.run_on_thread(event.environ, connection)
         elif self._group_commit is None:
-            self.answer(environ, connection, on_loop=_at_once)
+            self.answer(event.environ, connection, on_loop=_at_once)
         else:
-            self._group_commit.run(environ, connection)
+            self._group_commit.run(event.environ, connection)
 
     def run_on_thread(self, environ: Environ, connection: Connection) -> None:
         on_loop = self.loop.call_soon_threadsafe
@@ -82,14 +129,14 @@ class Dispatcher:
         try:
             result = self._application(environ, partial(_start, started))
             if _goes_out_whole(result, started[1]):
-                on_loop(connection.write_response, environ, *started, b"".join(result))
+                on_loop(connection.write_response, *started, b"".join(result))
             else:
                 self._stream(environ, connection, started, result, on_loop)
             if hasattr(result, "close"):
                 result.close()
         except Exception:
             log.exception("the application raised, or its answer broke off")
-            on_loop(connection.transport.abort)
+            on_loop(connection.abort)
         on_loop(connection.end_response)
 
     def _stream(
@@ -100,9 +147,15 @@ class Dispatcher:
         parts: Iterable[bytes],
         on_loop: Any,
     ) -> None:
-        on_loop(connection.write_response, environ, *started, None)
+        on_loop(connection.write_response, *started, None)
         if sends_body(environ, started[0]):
             connection.stream(parts, chunked=is_chunked(environ, started[1]))
+
+    def _refuse(self, fault: Fault, connection: Connection) -> None:
+        response = self._refuse_with(fault.problem, fault.environ, in_body=fault.in_body)
+        status = f"{response.status_code} {response.reason_phrase}"
+        connection.write_response(status, list(response.headers.items()), response.content)
+        connection.end_response()
 
     async def stop(self, *, within_s: float) -> None:
         """Finish all requests. An idle client may send one more, and is told to close.
@@ -113,8 +166,8 @@ class Dispatcher:
         begin = time.monotonic()
         while self.connections and (waited := time.monotonic() - begin) < within_s:
             if waited > within_s / 4:
-                for connection in [each for each in self.connections if each.idle]:
-                    connection.transport.close()
+                for connection in [each for each in self.connections if each.is_idle]:
+                    connection.close()
             await asyncio.sleep(0.02)
         self._pool.shutdown(wait=False, cancel_futures=True)
 

@@ -1,267 +1,245 @@
-"""Parse bytes into WSGI environs (PEP 3333), within limits."""
+"""Bytes in, events out: read the requests of one connection, within limits. No I/O."""
 
-from collections.abc import Callable
+import re
+from enum import Enum, auto
 from io import BytesIO
-from types import SimpleNamespace
-from typing import Any
-from urllib.parse import unquote_to_bytes
+from typing import NamedTuple
 
-import httptools
-
-from tracker.endpoint.body import MAX_BODY_BYTES, BodyError, body_too_large
-from tracker.endpoint.error_codes import ErrorCode
+from core.server.bodies import ChunkedBody, SizedBody
+from core.server.head import (
+    HEAD_TOO_LARGE,
+    MAX_HEAD_BYTES,
+    Environ,
+    RefusedError,
+    body_length,
+    has_option,
+    keeps_alive,
+    malformed,
+    parse_head,
+    readable_part,
+)
+from tracker.endpoint.body import MAX_BODY_BYTES, body_incomplete, body_too_large
 from tracker.endpoint.paths import is_items
 from tracker.endpoint.problem import Problem
 
-Environ = dict[str, Any]
-
-MAX_HEAD_BYTES = 32_768
-_CACHED_HEADER_NAMES = 512
-
-
-class StopParsingError(Exception):
-    """Raised in the parser's callbacks to stop it: the rest of the data is ignored."""
+# An empty line ends a head, also if a line end is LF alone. Then the head is refused, but at once.
+_BARE_END = re.compile(rb"\n\r?\n")
+_BARE_LINES = "The request is not HTTP/1.1, or its lines do not end with CR and LF."
+# What can't be in a request line: TLS and other protocols need not wait for the end of their head.
+_NOT_TEXT = re.compile(rb"[^\n]*?[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
 
 
-class RequestReader:
-    """Read the requests of one connection.
+class Phase(Enum):
+    """What the next byte belongs to."""
 
-    Call `on_request(environ, keep_alive)` for each complete request, and `on_fault(problem)` for
-    one that breaks a limit or the protocol. After a fault, do not feed it again.
+    IDLE = auto()
+    """No request: none has begun, or the last one is complete."""
+    HEAD = auto()
+    BODY = auto()
+    ENDED = auto()
+    """Nothing: after a fault, a request that ends the connection, or the end of the input."""
+
+
+class Request(NamedTuple):
+    """A complete request."""
+
+    environ: Environ
+    keep_alive: bool
+    """Whether the connection may stay open after the response."""
+
+
+class Fault(NamedTuple):
+    """A request that can't be read, or not to its end. No other event follows it."""
+
+    problem: Problem
+    environ: Environ | None
+    """The environ if the head is complete, else what can be read of it; None without a target."""
+    in_body: bool
+    """Whether the head is complete."""
+
+
+Event = Request | Fault
+
+
+class RequestParser:
+    """Read the requests of one connection, one at a time.
+
+    Call `receive` with what arrives, then `next_event` until it returns None. How the bytes are cut
+    into pieces makes no difference. Bytes behind a complete request are kept until the next call of
+    `next_event`, so the caller decides how much is read ahead; see `buffered`.
     """
 
     __slots__ = (
         "_base",
-        "_begun",
         "_body",
-        "_body_bytes",
-        "_head_bytes",
-        "_max_body_bytes",
+        "_buffer",
+        "_eof",
+        "_length",
         "_max_upload_bytes",
-        "_on_continue",
-        "_on_fault",
-        "_on_progress",
-        "_on_request",
-        "_parser",
-        "_target",
-        "_unfinished_bytes",
-        "environ",
-        "in_body",
+        "_request",
+        "_skipped",
+        "_start",
+        "phase",
     )
 
-    def __init__(
-        self,
-        base: Environ,
-        *,
-        max_upload_bytes: int,
-        on_request: Callable[[Environ, bool], None],
-        on_fault: Callable[[Problem], None],
-        on_progress: Callable[[], None],
-        on_continue: Callable[[], None],
-    ) -> None:
+    def __init__(self, base: Environ, *, max_upload_bytes: int) -> None:
+        """Begin a connection. `base` is the part of the environs that all its requests share.
+
+        A body may have MAX_BODY_BYTES for the storefront's endpoint, else `max_upload_bytes`.
+        """
         self._base = base
         self._max_upload_bytes = max_upload_bytes
-        self._on_request = on_request
-        self._on_fault = on_fault
-        self._on_progress = on_progress
-        self._on_continue = on_continue
-        self._parser = httptools.HttpRequestParser(self)
-        self._head_bytes = self._body_bytes = self._begun = 0
-        self.environ: Environ | None = None
-        """The request that is arriving, or None between two requests."""
-        self.in_body = False
-        """Whether its head is complete, so that the application can be asked about it."""
+        self._buffer = b""
+        self._start = 0  # Of what is not used yet.
+        self._skipped = 0  # Empty lines before the request, in bytes.
+        self._eof = False
+        self._body: SizedBody | ChunkedBody | None = None
+        self.phase = Phase.IDLE
 
-    def feed(self, data: bytes) -> None:
-        """Parse what has arrived. The callbacks run inside this call."""
-        is_first, begun, body_bytes = self.environ is None, self._begun, self._body_bytes
-        unread = self._parse(data)
-        if unread is not None:
-            self._read_on(unread)
-        elif self.environ is not None and self._begun == begun + is_first:
-            # All of it belongs to this one request. The parser does not report an unfinished
-            # header, so data without a body counts as head.
-            if self.in_body if is_first else self._body_bytes != body_bytes:
-                return
-            self._unfinished_bytes += len(data)
-            if self._unfinished_bytes > MAX_HEAD_BYTES:
-                self._on_fault(HEAD_TOO_LARGE)
+    @property
+    def buffered(self) -> int:
+        """How many bytes have arrived and are not used yet."""
+        return len(self._buffer) - self._start
 
-    def _parse(self, data: bytes) -> bytes | None:
-        """Parse data. Return what the parser leaves to another protocol, if one seems to begin."""
+    def receive(self, data: bytes) -> None:
+        """Take what has arrived. After the end it is dropped."""
+        if self.phase is Phase.ENDED:
+            return
+        if self._start == len(self._buffer):
+            self._buffer = data
+        else:
+            self._buffer = self._buffer[self._start :] + data
+        self._start = 0
+
+    def receive_eof(self) -> None:
+        """Take the end of the input. What has arrived before it is still read."""
+        self._eof = True
+
+    def next_event(self) -> Event | None:
+        """Return the next request or fault, or None if more must arrive first."""
+        if self.phase is Phase.ENDED:
+            return None
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            return data[upgrade.args[0] :]
-        except httptools.HttpParserCallbackError as error:
-            if not isinstance(error.__context__, StopParsingError):
-                raise
-        except httptools.HttpParserError:
-            self._on_fault(MALFORMED)
+            event = self._read_request()
+        except RefusedError as error:
+            return self.fail(error.problem)
+        if event is None:
+            return self._end() if self._eof else None
+        self.phase = Phase.IDLE
+        self._skipped = 0
+        if not event.keep_alive:
+            self._drop()
+        return event
+
+    def fail(self, problem: Problem) -> Fault:
+        """End the input, and return the fault of the request that was arriving."""
+        in_body = self.phase is Phase.BODY
+        environ = self._request.environ if in_body else self._readable_head()
+        self._drop()
+        return Fault(problem, environ, in_body)
+
+    def _end(self) -> Fault | None:
+        """Return the fault of a request that the end of the input has cut off, if there is one."""
+        if self.phase is Phase.BODY:
+            return self.fail(body_incomplete())
+        if self.phase is Phase.HEAD:
+            return self.fail(malformed("The request ended within its headers.").problem)
+        self._drop()
         return None
 
-    # -- llhttp's callbacks, in their order --------------------------------------------------------
+    def _drop(self) -> None:
+        self.phase = Phase.ENDED
+        self._buffer, self._start = b"", 0
 
-    def on_message_begin(self) -> None:
-        self.environ = self._base.copy()
-        self._target = b""
-        self._head_bytes = self._unfinished_bytes = 0
-        self._begun += 1
-        self._on_progress()
+    def _read_request(self) -> Request | None:
+        if self.phase is not Phase.BODY and not self._read_head():
+            return None
+        return self._read_body()
 
-    def on_url(self, url: bytes) -> None:
-        self._target += url
-        self._count_head(len(url))
+    def take_continue(self) -> bool:
+        """Return whether 100 Continue should be sent now (RFC 9110, section 10.1.1), only once.
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value) + 4)
-        if self.in_body:
-            return  # A trailer must not pose as a header (RFC 9110, section 6.5.1).
-        key = _ENVIRON_KEYS.get(name) or _environ_key(name)
-        if not key:
-            return
-        environ = self._arriving()
-        text = value.decode("latin-1")
-        if key in environ:
-            text = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{text}"
-        environ[key] = text
-
-    def on_headers_complete(self) -> None:
-        environ, version = self._arriving(), self._parser.get_http_version()
-        path, query = _split_target(self._target)
-        environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
-        environ["REQUEST_METHOD"] = self._parser.get_method().decode("ascii")
-        environ["PATH_INFO"], environ["QUERY_STRING"] = path, query
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._max_body_bytes = MAX_BODY_BYTES if is_items(path) else self._max_upload_bytes
-        if not _is_served(version, environ):
-            self._fail(MALFORMED)
-        self.in_body = True
-        self._on_progress()
-        if int(environ.get("CONTENT_LENGTH") or 0) > self._max_body_bytes:
-            self._fail(body_too_large(self._max_body_bytes))
-        if environ.pop("HTTP_EXPECT", "").lower() == "100-continue" and version == "1.1":
-            self._on_continue()
-
-    def on_body(self, body: bytes) -> None:
-        self._body_bytes += len(body)
-        if self._body_bytes > self._max_body_bytes:
-            self._fail(body_too_large(self._max_body_bytes))
-        self._body.append(body)
-
-    def on_message_complete(self) -> None:
-        environ = self._arriving()
-        if self._parser.should_upgrade() and _has_body(environ):
-            return  # The parser stops here, before the body; `_read_on` gets it.
-        if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
-            environ["CONTENT_LENGTH"] = str(self._body_bytes)
-        environ["wsgi.input"] = BytesIO(b"".join(self._body))
-        keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
-        self.environ, self.in_body = None, False
-        self._on_request(environ, keep_alive)
-        if not keep_alive:
-            raise StopParsingError
-
-    def _read_on(self, data: bytes) -> None:
-        """Read the body of a request that asks for another protocol.
-
-        The request is answered as if it had not asked (RFC 9110, section 7.8). Java's client asks
-        for h2c with every POST, and llhttp leaves the body to that protocol.
+        A client that has sent some of the body already does not wait for it.
         """
-        environ = self._arriving()
-        lines = ["POST / HTTP/1.1", "Connection: close"]
-        if "CONTENT_LENGTH" in environ:
-            lines.append(f"Content-Length: {environ['CONTENT_LENGTH']}")
-        if "HTTP_TRANSFER_ENCODING" in environ:
-            lines.append("Transfer-Encoding: chunked")
-        callbacks = SimpleNamespace(
-            on_header=self.on_header,  # For trailers: the limit holds for them, too.
-            on_body=self.on_body,
-            on_message_complete=self.on_message_complete,
-        )
-        self._parser = httptools.HttpRequestParser(callbacks)
-        self.feed("\r\n".join([*lines, "", ""]).encode("latin-1") + data)
+        if self.phase is not Phase.BODY or self.buffered or (self._body and self._body.data):
+            return False
+        environ = self._request.environ
+        expected = has_option(environ.pop("HTTP_EXPECT", ""), "100-continue")
+        return expected and environ["SERVER_PROTOCOL"] != "HTTP/1.0"
 
-    # -- Limits ------------------------------------------------------------------------------------
+    # -- The head ----------------------------------------------------------------------------------
 
-    def _arriving(self) -> Environ:
-        if self.environ is None:  # Never: llhttp calls back in order.
-            raise StopParsingError
-        return self.environ
-
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._fail(HEAD_TOO_LARGE)
-
-    def _fail(self, problem: Problem) -> None:
-        self._on_fault(problem)
-        raise StopParsingError
-
-
-class FailedBody(BytesIO):
-    """The input of a request whose body did not arrive. Reading it raises the reason."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__()
-        self.problem = problem
-
-    def read(self, size: int | None = -1) -> bytes:
-        raise BodyError(self.problem)
-
-    readline = read
-
-
-def _is_served(version: str, environ: Environ) -> bool:
-    """Return whether this server supports the version, the host and the transfer coding."""
-    return (
-        (version == "1.0" or (version == "1.1" and "HTTP_HOST" in environ))
-        and "," not in environ.get("HTTP_HOST", "")  # Two of them (RFC 9112, section 3.2).
-        # Any other coding would reach the application undecoded.
-        and environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower() == "chunked"
-    )
-
-
-def _has_body(environ: Environ) -> bool:
-    return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
-
-
-MALFORMED = Problem.one(ErrorCode.MALFORMED_REQUEST, "This is not a valid HTTP/1.1 request.")
-HEAD_TOO_LARGE = Problem.one(
-    ErrorCode.HEAD_TOO_LARGE, f"Request line and headers may have {MAX_HEAD_BYTES} bytes at most."
-)
-HEAD_TIMEOUT = Problem.one(ErrorCode.HEAD_TIMEOUT, "The request's headers did not arrive in time.")
-
-# Header names and their WSGI spelling. Bounded, because clients choose the names.
-_ENVIRON_KEYS: dict[bytes, str] = {}
-
-
-def _environ_key(name: bytes) -> str:
-    """Return a header's WSGI name, or "" for a header that must be dropped.
-
-    WSGI spells `-` as `_`, so a header with `_` could pose as one that a proxy controls
-    (X_Forwarded_Proto). Other servers drop it, too.
-    """
-    if b"_" in name:
-        return ""
-    key = name.decode("latin-1").upper().replace("-", "_")
-    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        key = f"HTTP_{key}"
-    if len(_ENVIRON_KEYS) < _CACHED_HEADER_NAMES:
-        _ENVIRON_KEYS[name] = key
-    return key
-
-
-def _split_target(target: bytes) -> tuple[str, str]:
-    """Return path and query of a request target in any of its forms (RFC 9112, section 3.2)."""
-    if not target.startswith(b"/"):
+    def _read_head(self) -> bool:
+        """Read a head. Return whether it is complete."""
+        buffer, start = self._buffer, self._start
+        while buffer.startswith(b"\r\n", start):  # RFC 9112, section 2.2.
+            start += 2
+            self._skipped += 2
+        self._start = start
+        end = buffer.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES)
+        if end < 0:
+            self._check_partial_head()
+            return False
+        self.phase = Phase.HEAD
         try:
-            url = httptools.parse_url(target)
-        except httptools.HttpParserInvalidURLError:
-            return "", ""
-        target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
-    path, _, query = target.partition(b"?")
-    if b"%" in path:
-        path = unquote_to_bytes(path)
-    return path.decode("latin-1"), query.decode("latin-1")
+            environ = parse_head(buffer[start:end].decode("latin-1"), self._base)
+        except RefusedError:
+            if _BARE_END.search(buffer, start, end):  # It is the end of another head.
+                raise malformed(_BARE_LINES) from None
+            raise
+        self._length = body_length(environ)
+        self._request = Request(environ, keeps_alive(environ))
+        self._start = end + 4
+        self.phase = Phase.BODY
+        max_bytes = MAX_BODY_BYTES if is_items(environ["PATH_INFO"]) else self._max_upload_bytes
+        if self._length is None:
+            self._body = ChunkedBody(max_bytes)
+        elif self._length > max_bytes:
+            raise RefusedError(body_too_large(max_bytes))
+        else:
+            self._body = None
+        return True
+
+    def _check_partial_head(self) -> None:
+        """Check what is here of a head. Raises RefusedError if it can't become a valid one."""
+        buffer, start = self._buffer, self._start
+        size = len(buffer) - start
+        self.phase = Phase.HEAD if size else Phase.IDLE
+        if _NOT_TEXT.match(buffer, start) or _BARE_END.search(
+            buffer, start, start + MAX_HEAD_BYTES
+        ):
+            raise malformed(_BARE_LINES)
+        if size >= MAX_HEAD_BYTES or self._skipped > MAX_HEAD_BYTES:
+            raise RefusedError(HEAD_TOO_LARGE)
+
+    def _readable_head(self) -> Environ | None:
+        """Return what can be read of the head that was arriving.
+
+        It must not depend on how much has arrived behind the fault.
+        """
+        head = self._buffer[self._start : self._start + MAX_HEAD_BYTES]
+        if _NOT_TEXT.match(head):
+            return None
+        end = _BARE_END.search(head)
+        whole_lines = head[: end.start()].rstrip(b"\r") if end else head.rpartition(b"\r\n")[0]
+        return readable_part(whole_lines.decode("latin-1"), self._base)
+
+    # -- The body ----------------------------------------------------------------------------------
+
+    def _read_body(self) -> Request | None:
+        """Read a body. Return the complete request, or None if some of it is missing."""
+        environ, body, start = self._request.environ, self._body, self._start
+        if body is None:
+            end = start + (self._length or 0)
+            if end <= len(self._buffer):  # All of it arrived at once: it is not copied twice.
+                environ["wsgi.input"] = BytesIO(self._buffer[start:end])
+                self._start = end
+                return self._request
+            body = self._body = SizedBody(self._length or 0)
+        self._start = body.read(self._buffer, start)
+        if not body.is_complete:
+            return None
+        environ["CONTENT_LENGTH"] = str(len(body.data))
+        environ["wsgi.input"] = BytesIO(body.data)
+        self._body = None
+        return self._request

@@ -20,6 +20,10 @@ from tracker.intake.selection import current_intake
 from tracker.operations import refusals
 
 STOP_WITHIN_S = 4
+# In one worker. An idle connection needs about 4 KB of memory.
+MAX_CONNECTIONS = 16_384
+# Of the open files, for all else: the threads' databases, the journal, static files.
+RESERVED_FILES = 128
 CLOSE_WITHIN_S = 0.5  # The disk may hang.
 _MACOS_OPEN_MAX = 10_240
 
@@ -48,12 +52,13 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
     loop.add_reader(lifeline, stop.set)
     dispatcher = Dispatcher(
         application,
+        refuse=application.refuse,
         inline_paths=_inline_paths(),
         threads=threads,
         max_upload_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         group_commit=_group_commit(),
+        max_connections=min(_raise_file_limit() - RESERVED_FILES, MAX_CONNECTIONS),
     )
-    _raise_file_limit()
     # The objects of the start stay, so the garbage collector need not look at them again.
     gc.collect()
     gc.freeze()
@@ -93,10 +98,11 @@ def _group_commit() -> Literal["inline", "thread"] | None:
     return "thread" if current.blocks else "inline"
 
 
-def _raise_file_limit() -> None:
-    """Raise the limit of open files. Each connection is one, and the usual limit is 1,024."""
+def _raise_file_limit() -> int:
+    """Raise the limit of open files, and return it. Each connection is one file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS reports "unlimited", but refuses a soft limit above this (OPEN_MAX).
     wanted = min(hard, _MACOS_OPEN_MAX) if sys.platform == "darwin" else hard
     if soft != wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted

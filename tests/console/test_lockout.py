@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from freezegun import freeze_time
 
-from core.server.parser import RequestReader
+from core.server.parser import Request, RequestParser
 from tests.console.test_failures import assert_readable
 from tests.support.console_urls import client_of
 from tracker.console.frame.lockout import client_address
@@ -220,17 +220,11 @@ def test_an_invented_address_does_not_move_the_lock(proxies: int, settings: Any)
 def test_two_header_lines_are_one_list(settings: Any) -> None:
     """A proxy may add a second header line instead of extending the first."""
     settings.TRUSTED_PROXIES = 1
-    environs: list[dict[str, Any]] = []
-    reader = RequestReader(
-        {},
-        max_upload_bytes=0,
-        on_request=lambda environ, _: environs.append(environ),
-        on_fault=lambda problem: pytest.fail(str(problem)),
-        on_progress=lambda: None,
-        on_continue=lambda: None,
-    )
-    reader.feed(
+    parser = RequestParser({}, max_upload_bytes=0)
+    parser.receive(
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 198.51.100.1\r\n"
         b"X-Forwarded-For: %b\r\n\r\n" % GUESSER.encode()
     )
-    assert client_address(WSGIRequest(environs[0])) == GUESSER
+    request = parser.next_event()
+    assert isinstance(request, Request)
+    assert client_address(WSGIRequest(request.environ)) == GUESSER

@@ -98,7 +98,6 @@ def test_a_body_whose_end_is_in_doubt_is_refused(live: Server, headers: list[str
         b"GET /livez HTTP/1.1\r\n\r\n",
         b"GET /livez HTTP/2.0\r\nHost: localhost\r\n\r\n",
         b"GET /livez HTTP/1.1\nHost: localhost\n\n",
-        b"BREW /items HTTP/1.1\r\nHost: localhost\r\n\r\n",
         head("GET /livez", "X: a\r\n folded"),
         head("GET /livez", "X: a\x00b"),
         head("GET /livez", "X: a\rb"),

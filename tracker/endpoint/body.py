@@ -1,5 +1,6 @@
 """The body of a request: read once within limits, decoded once (R10, R14-R16)."""
 
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -14,11 +15,24 @@ _decode = msgspec.json.Decoder().decode
 
 
 class BodyError(OSError):
-    """Reading a body failed. The server raises it with the problem that its sender is told."""
+    """Reading a body failed. `problem` is what its sender is told."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.faults[0].detail)
         self.problem = problem
+
+
+class FailedBody(BytesIO):
+    """The input of a request whose body did not arrive. Reading it raises the reason."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.problem = problem
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise BodyError(self.problem)
+
+    readline = read
 
 
 def body_too_large(max_bytes: int = MAX_BODY_BYTES) -> Problem:

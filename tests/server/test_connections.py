@@ -148,4 +148,5 @@ def test_a_static_file_comes_whole_and_once(live: Server) -> None:
         client.request("GET", STYLES, headers={name: first.headers[value]})
         again = client.getresponse()
         assert (again.status, again.read()) == (304, b"")
+        assert "Content-Length" not in again.headers  # RFC 9110, section 8.6.
     client.close()

@@ -15,7 +15,7 @@ from threading import Event
 import pytest
 
 from core.server.protocol import BODY_TIMEOUT_S, HEAD_TIMEOUT_S
-from tests.server.test_requests import ITEM, code, head, post
+from tests.server.test_requests import ITEM, ORIGIN, code, head, post
 from tests.support.live import IN_TIME_S, Server, read_reply, wait_for
 
 MANY = 500
@@ -84,7 +84,7 @@ def dribble(connections: list[socket.socket], done: Event, *, pause_s: float) ->
 def test_what_does_not_arrive_in_time_is_refused(live: Server) -> None:
     """R31: the whole head, then the whole body has to be here, not just some byte of it."""
     with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
-        (in_head,) = connect_many(stack, live, 1, b"POST /items HTTP/1.1\r\nHost: localhost\r\n")
+        (in_head,) = connect_many(stack, live, 1, head("POST /items", f"Origin: {ORIGIN}")[:-2])
         (in_body,) = connect_many(stack, live, 1, head("POST /items", "Content-Length: 900"))
         (chunked,) = connect_many(stack, live, 1, head("POST /items", "Transfer-Encoding: chunked"))
         (after_another,) = connect_many(
@@ -100,6 +100,8 @@ def test_what_does_not_arrive_in_time_is_refused(live: Server) -> None:
                 reply = read_reply(connection)
                 part = "body" if connection in (in_body, chunked) else "head"
                 assert (reply.status, code(reply)) == (408, f"{part}_timeout")
+                if connection is in_head:
+                    assert reply.headers["Access-Control-Allow-Origin"] == ORIGIN  # R33
         finally:
             done.set()
 

@@ -117,12 +117,12 @@ def serve(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[
     """Start a server: `serve("--workers", "2", DATABASE_URL=url)`. All are stopped at the end."""
     servers: list[Server] = []
 
-    def start(*args: str, root: Path = ROOT, **env: str) -> Server:
+    def start(*args: str, root: Path = ROOT, files: int | None = None, **env: str) -> Server:
         env.setdefault("VAR_DIR", str(tmp_path))
         env.setdefault("INTAKE_URL", "database://")
         if "DATABASE_URL" not in env:
             env["DATABASE_URL"] = new_database()
-        servers.append(Server(*args, env=env, root=root))
+        servers.append(Server(*args, env=env, root=root, files=files))
         return servers[-1]
 
     yield start

@@ -200,4 +200,5 @@ def _base_environ(transport: asyncio.BaseTransport) -> Environ:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
+        "wsgi.file_wrapper": writer.FileBody,
     }

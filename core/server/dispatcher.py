@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from email.utils import formatdate
 from functools import partial
 from itertools import islice
@@ -16,7 +16,7 @@ from core.server.connection import Connection
 from core.server.group_commit import GroupCommit
 from core.server.head import Environ
 from core.server.parser import Event, Fault
-from core.server.writer import is_chunked, sends_body
+from core.server.writer import FileBody, is_chunked, sends_body
 from tracker.endpoint.problem import Problem
 
 # Larger than all static files. Anybody may request those, and if they were sent from threads, as
@@ -120,16 +120,32 @@ class Dispatcher:
             self._group_commit.run(event.environ, connection)
 
     def run_on_thread(self, environ: Environ, connection: Connection) -> None:
-        on_loop = self.loop.call_soon_threadsafe
-        self._pool.submit(self.answer, environ, connection, on_loop=on_loop)
+        """Call the application on a thread, and send its response."""
+        self._pool.submit(self.answer, environ, connection, on_loop=self._call_on_loop)
+
+    def _call_on_loop(self, call: Callable[..., None], *args: Any) -> None:
+        """Make a call on the loop from a thread, and wait until it was made.
+
+        Otherwise threads that send large files get far ahead of the loop, which then works on
+        hundreds of them before it looks at a new connection.
+        """
+        made = Future[None]()
+
+        def make() -> None:
+            call(*args)
+            made.set_result(None)
+
+        self.loop.call_soon_threadsafe(make)
+        made.result()
 
     def answer(self, environ: Environ, connection: Connection, *, on_loop: Any) -> None:
         """Call the application. `on_loop` gets each call that must be made on the loop."""
         started: list[Any] = ["500 Internal Server Error", []]
         try:
             result = self._application(environ, partial(_start, started))
-            if _goes_out_whole(result, started[1]):
-                on_loop(connection.write_response, *started, b"".join(result))
+            if _fits_in_memory(result, started[1]):
+                body = result.read() if isinstance(result, FileBody) else b"".join(result)
+                on_loop(connection.write_response, *started, body)
             else:
                 self._stream(environ, connection, started, result, on_loop)
             if hasattr(result, "close"):
@@ -160,7 +176,7 @@ class Dispatcher:
     async def stop(self, *, within_s: float) -> None:
         """Finish all requests. An idle client may send one more, and is told to close.
 
-        Returns when all connections are closed, or after `within_s` seconds.
+        Returns when all connections are closed, or after `within_s` seconds ends the others.
         """
         self.stopping = True
         begin = time.monotonic()
@@ -169,12 +185,14 @@ class Dispatcher:
                 for connection in [each for each in self.connections if each.is_idle]:
                     connection.close()
             await asyncio.sleep(0.02)
+        for connection in list(self.connections):
+            connection.abort()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _goes_out_whole(result: Iterable[bytes], headers: list[tuple[str, str]]) -> bool:
-    """Return whether a response fits in memory, so that no thread waits for a slow reader."""
-    if not getattr(result, "streaming", False):
+def _fits_in_memory(result: Iterable[bytes], headers: list[tuple[str, str]]) -> bool:
+    """Return whether a response is sent whole, so that no thread waits for a slow reader."""
+    if not isinstance(result, FileBody) and not getattr(result, "streaming", False):
         return True
     length = next((int(value) for name, value in headers if name == "Content-Length"), None)
     return length is not None and length <= MAX_WHOLE_BYTES

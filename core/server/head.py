@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -28,12 +29,12 @@ HEAD_TOO_LARGE = Problem.one(
 
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # Methods are case-sensitive (RFC 9110, section 9.1), but Django would take `post` for POST.
-_REQUEST_LINE = re.compile(r'([!#$%&\'*+\-.^_`|~0-9A-Z]+) ([!"$-~\x80-\xff]+) HTTP/1\.([0-9])')
+_REQUEST_LINE = re.compile(r'([!#$%&\'*+\-.^_`|~0-9A-Z]+) ([!"$-~]+) HTTP/1\.([0-9])')
 _FIELD = re.compile(rf"({_NAME}):([^\x00-\x08\x0a-\x1f\x7f]*)")
 # The uri-host of RFC 3986, section 3.2.2, not empty, without a comma: two Host lines are joined
-# with one. What is in the brackets of an IPv6 address is checked by ALLOWED_HOSTS.
+# with one.
 _AUTHORITY = re.compile(
-    r"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w\-.~!$&'()*+;=]|%[0-9A-F]{2})+)(?::[0-9]*)?", re.ASCII
+    r"(?:\[([0-9A-Fa-f:.]+)\]|(?:[\w\-.~!$&'()*+;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]*)?", re.ASCII
 )
 _ABSOLUTE = re.compile(r"https?://([^/?]*)(/[^?]*)?(\?.*)?", re.IGNORECASE)
 _MAX_KEPT = 1024
@@ -176,7 +177,13 @@ _FIELDS = _Kept(parse_field)
 @lru_cache(maxsize=128)
 def _is_authority(text: str) -> bool:
     """Return whether the text is a host with or without a port, and nothing else."""
-    return _AUTHORITY.fullmatch(text) is not None
+    found = _AUTHORITY.fullmatch(text)
+    if found is None:
+        return False
+    try:
+        return found[1] is None or bool(IPv6Address(found[1]))
+    except ValueError:
+        return False
 
 
 def body_length(environ: Environ) -> int | None:

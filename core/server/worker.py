@@ -13,8 +13,8 @@ from typing import Literal
 import uvloop
 from django.conf import settings
 
+from core.server.acceptor import Acceptor
 from core.server.dispatcher import Dispatcher
-from core.server.supervisor import LISTEN_BACKLOG
 from tracker import counters
 from tracker.intake.selection import current_intake
 from tracker.operations import refusals
@@ -57,17 +57,17 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
         threads=threads,
         max_upload_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         group_commit=_group_commit(),
-        max_connections=min(_raise_file_limit() - RESERVED_FILES, MAX_CONNECTIONS),
+        max_connections=min(max(1, _raise_file_limit() - RESERVED_FILES), MAX_CONNECTIONS),
     )
     # The objects of the start stay, so the garbage collector need not look at them again.
     gc.collect()
     gc.freeze()
-    server = await loop.create_server(dispatcher, sock=listener, backlog=LISTEN_BACKLOG)
+    acceptor = Acceptor(listener, dispatcher)
     counting = asyncio.create_task(_publish_numbers())
     lifeline.send(b"ready")
     await stop.wait()
     loop.remove_reader(lifeline)  # Its end stays readable: the loop would spin.
-    server.close()
+    acceptor.close()
     await dispatcher.stop(within_s=STOP_WITHIN_S)
     counting.cancel()
     counters.publish_accepted()

@@ -1,11 +1,45 @@
 """A response in, bytes out: status line, headers, and the framing of the body (RFC 9112)."""
 
+from collections.abc import Iterator
+from typing import Protocol
+
 from core.server.head import Environ
 
 Headers = list[tuple[str, str]]
 
 _LENGTH = "content-length"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class File(Protocol):
+    """What an application may send as a body: an open file, or something like it."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class FileBody:
+    """The body of a response that is a file: `wsgi.file_wrapper` of PEP 3333.
+
+    Without it, an application reads the file in small pieces, and for each of them gives up and
+    takes back the interpreter's lock.
+    """
+
+    def __init__(self, file: File, block_size: int = 65_536) -> None:
+        self._file = file
+        self._block_size = block_size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self._file.read(self._block_size), b"")
+
+    def read(self) -> bytes:
+        """Return all of it."""
+        return self._file.read()
+
+    def close(self) -> None:
+        """End the response. The application adds its own end of the request to this."""
+        self._file.close()
 
 
 def response(

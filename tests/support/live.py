@@ -31,11 +31,15 @@ class Reply(NamedTuple):
 class Server:
     """`manage.py serve` on a free port, with the environment given on top of the tests' own.
 
-    `root` is where the code is.
+    `root` is where the code is, `files` the limit of open files.
     """
 
-    def __init__(self, *args: str, env: dict[str, str], root: Path = ROOT) -> None:
+    def __init__(
+        self, *args: str, env: dict[str, str], root: Path = ROOT, files: int | None = None
+    ) -> None:
         command = [sys.executable, str(root / "manage.py"), "serve", "--port", "0", *args]
+        if files is not None:
+            command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
         self.process = subprocess.Popen(
             command,
             cwd=root,

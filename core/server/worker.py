@@ -84,18 +84,17 @@ async def _publish_numbers() -> None:
 
 def _inline_paths() -> frozenset[str]:
     """Return the paths for which the application waits for nothing outside this process."""
-    inline = {"/livez"}
-    if settings.SERVES_STOREFRONT and (current_intake().groups or not current_intake().blocks):
-        inline |= {"/items", "/items/"}
-    return frozenset(inline)
+    return frozenset({"/livez", "/items", "/items/"} if _group_commit() else {"/livez"})
 
 
 def _group_commit() -> Literal["inline", "thread"] | None:
-    """Return where to wait for a group of adds, or None if the intake has no groups."""
-    current = current_intake()
-    if not (settings.SERVES_STOREFRONT and current.groups):
+    """Return where to wait for a group of adds. None: each add waits alone, on its own thread.
+
+    The toolbar sees the statements of one thread only.
+    """
+    if settings.USES_TOOLBAR or not settings.SERVES_STOREFRONT:
         return None
-    return "thread" if current.blocks else "inline"
+    return "thread" if current_intake().blocks else "inline"
 
 
 def _raise_file_limit() -> int:

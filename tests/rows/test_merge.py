@@ -239,9 +239,31 @@ def test_an_empty_batch_asks_nothing_of_the_database(django_assert_num_queries: 
         store.merge([])
 
 
-def test_adds_without_versions_are_refused_where_they_need_an_order() -> None:
+@pytest.mark.django_db
+def test_direct_writes_of_one_group_are_folded_in_their_order() -> None:
+    """R21, R22: what was not sent stays, and what is stored is older, whatever its version says."""
+    future = NOON * 4
+    store.merge([record(future, name="before", price=1)])
+    store.merge(
+        [
+            record(None, name="first", price=2),
+            record(None, sku="b", price=9),
+            record(None, price=None),
+            record(None, name="last"),
+            record(None, sku="b"),
+        ]
+    )
+    items = {item.product_id: item for item in Item.objects.all()}
+    item = items.pop("sku")
+    assert (item.name, item.price) == ("last", None)
+    assert item.name_version == item.price_version == future + 1
+    assert [(other.name, other.price) for other in items.values()] == [(None, 9)]
+
+
+@pytest.mark.parametrize("sku", ["sku", "b"], ids=["one item", "one cart"])
+def test_an_add_with_a_version_and_one_without_have_no_order(sku: str) -> None:
     with pytest.raises(ValueError, match="need versions"):
-        store.fold([record(None), record(None)])
+        store._carts(store.fold([record(None), record(NOON, sku=sku)]))
 
 
 @pytest.mark.django_db

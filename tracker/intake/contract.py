@@ -17,15 +17,14 @@ class Intake(Protocol):
     blocks: bool
     """Whether `accept` waits for another process or the disk. Then it runs on a thread."""
 
-    groups: bool
-    """Whether `accept` takes little longer for many adds than for one. Then the server groups."""
-
     def accept(self, *adds: Add) -> None:
         """Make adds durable, as docs/durability.md promises for this intake.
 
-        Of several adds of one item the last counts. Returns when their 200s may be sent. Raises
-        Unavailable within STORE_TIMEOUT_S if it fails; then none, some or all of them may be
-        stored. Idempotent: an add that is accepted twice leaves the same rows.
+        Many take little longer than one, so the server calls it for all that arrive at one moment
+        (core/server/group_commit.py). Of several adds of one item the last counts. Returns when
+        their 200s may be sent. Raises Unavailable within STORE_TIMEOUT_S if it fails; then none,
+        some or all of them may be stored. Idempotent: an add that is accepted twice leaves the same
+        rows.
         """
 
     def check(self) -> None:

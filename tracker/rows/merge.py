@@ -109,8 +109,8 @@ def fold(records: Iterable[Record]) -> list[Row]:
 
     PostgreSQL refuses to change a row twice in one statement.
 
-    Raises ValueError for two records of one item of which one has no version: the order of
-    arrival is unknown within one statement.
+    Records without a version are in the order of their arrival. Raises ValueError for two records
+    of one item or cart of which only one has a version: their order is unknown.
     """
     rows: dict[tuple[UUID, str], Row] = {}
     for record in records:
@@ -141,18 +141,27 @@ def _row(record: Record) -> Row:
 
 def _absorb(row: Row, other: Row) -> None:
     """Merge another record of the same item into a row, by the same rule as the statements."""
-    if _known(other.name_version) > _known(row.name_version):
+    _absorb_span(row, other)
+    if _is_newer(other.name_version, row.name_version):
         row.name, row.name_version = other.name, other.name_version
-    if _known(other.price_version) > _known(row.price_version):
+    if _is_newer(other.price_version, row.price_version):
         row.price, row.price_version = other.price, other.price_version
-    row.first_version = min(_known(row.first_version), _known(other.first_version))
-    row.last_version = max(_known(row.last_version), _known(other.last_version))
 
 
-def _known(version: int | None) -> int:
-    if version is None:
-        raise ValueError("Two adds to one cart in a batch need versions.")
-    return version
+def _is_newer(version: int | None, than: int | None) -> bool:
+    """Compare the versions of one member. None is the moment of arrival, so it comes last."""
+    return version is None or (than is not None and version > than)
+
+
+def _absorb_span(row: Row | CartRow, other: Row) -> None:
+    """Extend the first and last version. Raises ValueError if only one of them is known."""
+    ours, theirs = (row.first_version, row.last_version), (other.first_version, other.last_version)
+    if ours == theirs == (None, None):
+        return
+    if None in (*ours, *theirs):
+        raise ValueError("Two adds to one cart in a batch need versions, both or neither.")
+    row.first_version = min(ours[0] or 0, theirs[0] or 0)
+    row.last_version = max(ours[1] or 0, theirs[1] or 0)
 
 
 def _carts(rows: list[Row]) -> list[CartRow]:
@@ -163,8 +172,7 @@ def _carts(rows: list[Row]) -> list[CartRow]:
         if cart is None:
             carts[row.cart_id] = CartRow(row.cart_id, row.first_version, row.last_version)
         else:
-            cart.first_version = min(_known(cart.first_version), _known(row.first_version))
-            cart.last_version = max(_known(cart.last_version), _known(row.last_version))
+            _absorb_span(cart, row)
     return sorted(carts.values(), key=lambda cart: cart.id.int)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 from urllib.parse import SplitResult
@@ -27,13 +27,12 @@ PAUSE_S = 1
 
 
 class DatabaseIntake:
-    """Write each add directly into its rows. A 200 survives whatever a commit survives.
+    """Write adds directly into their rows. A 200 survives whatever a commit survives.
 
     The database orders concurrent adds of one item by its own clock and its row locks (R22).
     """
 
     blocks = True
-    groups = False
 
     def __init__(self, url: SplitResult) -> None:
         if url.netloc or url.path.strip("/") or url.query:
@@ -43,31 +42,27 @@ class DatabaseIntake:
         self._paused_until = 0.0
 
     def accept(self, *adds: Add) -> None:
-        """See Intake.accept. One transaction for each add; on PostgreSQL one round trip."""
-        for add in adds:
-            self._accept(add)
-
-    def _accept(self, add: Add) -> None:
+        """See Intake.accept. One transaction for all; on PostgreSQL one round trip."""
         begin = time.monotonic()
         if begin < self._paused_until:
             raise Unavailable
         kept = connection.connection is not None
         try:
             try:
-                _store(add)
+                _store(adds)
             except (DatabaseError, InterfaceError):
                 # The database may have been restarted since this connection was last used: try a
-                # new one. If the add was stored already, that does no harm. Not `retry`, because
-                # that pauses, and this reply can't wait (R32).
+                # new one. If the adds were stored already, that does no harm. Not `retry`, because
+                # that pauses, and these replies can't wait (R32).
                 if not kept or not _drop_connection() or time.monotonic() - begin > STALE_WITHIN_S:
                     raise
-                _store(add)
+                _store(adds)
         except (DatabaseError, InterfaceError) as error:
             # Whatever the reason: nothing is promised.
             _drop_connection()
             if time.monotonic() - begin > STALE_WITHIN_S:
                 self._paused_until = time.monotonic() + PAUSE_S
-            log.warning("add not stored: %s", first_line(error))
+            log.warning("%s adds not stored: %s", len(adds), first_line(error))
             raise Unavailable from error
 
     def check(self) -> None:
@@ -90,7 +85,7 @@ class DatabaseIntake:
         """See Intake.close. Nothing is left to do after a commit."""
 
 
-def _store(add: Add) -> None:
+def _store(adds: Sequence[Add]) -> None:
     # CONN_MAX_AGE: Django does this between requests, but the storefront's short cut does not.
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
@@ -98,7 +93,7 @@ def _store(add: Add) -> None:
     connection.health_check_done = True  # type: ignore[attr-defined]
     connection.ensure_connection()
     with _limit():
-        merge.merge([Record(add, None)], timeout_ms=settings.STORE_TIMEOUT_S * 1000)
+        merge.merge((Record(add, None) for add in adds), timeout_ms=settings.STORE_TIMEOUT_S * 1000)
 
 
 def _limit() -> AbstractContextManager[None]:

@@ -28,8 +28,6 @@ class JournalIntake:
     Raises ImproperlyConfigured if the directory can't be used.
     """
 
-    groups = True
-
     def __init__(self, url: SplitResult) -> None:
         if url.netloc or not url.path.strip("/"):
             raise ImproperlyConfigured("INTAKE_URL: write journal:///absolute/directory.")
@@ -45,9 +43,9 @@ class JournalIntake:
         try:
             with self._lock:
                 writer = self._open_writer()
-                number = writer.append(adds)
+                writer.append(adds)
             if self.blocks:
-                writer.sync(number)
+                writer.sync()
         except OSError as error:
             log.warning("add not stored: %s", error)
             raise Unavailable from error

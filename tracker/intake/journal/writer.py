@@ -52,8 +52,8 @@ class Writer:
         if options.sync == "interval":
             threading.Thread(target=self._sync_often, name="journal-sync", daemon=True).start()
 
-    def append(self, adds: Sequence[Add]) -> int:
-        """Write records, all or none. Return the last one's number, for `sync`.
+    def append(self, adds: Sequence[Add]) -> None:
+        """Write records, all or none.
 
         Raises OSError if they could not be written; then the file is as before. Not thread-safe.
         """
@@ -78,16 +78,14 @@ class Writer:
             raise
         self._size += len(lines)
         self._appended += len(adds)
-        return self._appended
 
-    def sync(self, number: int) -> None:
-        """Return when that record is on the disk.
+    def sync(self) -> None:
+        """Return when all that was appended is on the disk. Thread-safe.
 
-        Callers that arrive while one waits for the disk share the next sync. Raises OSError if the
-        disk refused, now or before.
+        Raises OSError if the disk refused, now or before.
         """
         with self._sync_lock:
-            if self._synced < number:
+            if self._synced < self._appended:
                 self._sync_all()
 
     def _sync_all(self) -> None:
@@ -161,7 +159,7 @@ class Writer:
     def _sync_often(self) -> None:
         while not self.failed and not self._ended.wait(self._options.interval_ms / 1000):
             try:
-                self.sync(self._appended)
+                self.sync()
             except OSError as error:
                 log.error("the journal could not be synced: %s", error)
 

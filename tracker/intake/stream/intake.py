@@ -59,7 +59,6 @@ class StreamIntake:
     """
 
     blocks = True
-    groups = True
 
     def __init__(self, url: SplitResult) -> None:
         self.options = Options.parse(url.query)

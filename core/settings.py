@@ -23,6 +23,10 @@ TRUSTED_PROXIES = env.whole_number("TRUSTED_PROXIES", default=0, highest=10)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 BEHIND_TLS = TRUSTED_PROXIES > 0
 
+# How long a connection stays open without a request. Longer than a balancer's own limit, or the
+# balancer may use one that is just being closed.
+KEEP_ALIVE_S = env.whole_number("KEEP_ALIVE_S", default=75, lowest=1, highest=3600)
+
 # -- What is installed, by role --------------------------------------------------------------------
 # The storefront role has no console code, no sessions and no accounts. The toolbar is a developers'
 # package: it is imported only where DEBUG asks for it.
@@ -274,6 +278,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "axes": {"level": "WARNING"},
     },
 }

@@ -117,12 +117,21 @@ def serve(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[
     """Start a server: `serve("--workers", "2", DATABASE_URL=url)`. All are stopped at the end."""
     servers: list[Server] = []
 
-    def start(*args: str, root: Path = ROOT, files: int | None = None, **env: str) -> Server:
-        env.setdefault("VAR_DIR", str(tmp_path))
+    def start(
+        *args: str,
+        root: Path = ROOT,
+        files: int | None = None,
+        python: str = sys.executable,
+        **env: str,
+    ) -> Server:
+        # Two that run at once need two directories.
+        runs = any(server.process.poll() is None for server in servers)
+        own = tmp_path / f"var-{len(servers)}" if runs else tmp_path
+        env.setdefault("VAR_DIR", str(own))
         env.setdefault("INTAKE_URL", "database://")
         if "DATABASE_URL" not in env:
             env["DATABASE_URL"] = new_database()
-        servers.append(Server(*args, env=env, root=root, files=files))
+        servers.append(Server(*args, env=env, root=root, files=files, python=python))
         return servers[-1]
 
     yield start

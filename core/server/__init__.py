@@ -1,10 +1,15 @@
-"""The HTTP server: bytes in, WSGI requests to the application, bytes out; workers and supervisor.
+"""The HTTP server: a listening socket, workers that answer, and a supervisor.
 
-Why a server of our own: before the same Django code, uvicorn, granian and gunicorn take clearly
-more CPU for a POST, and answer more cases of a public conformance suite wrongly. Group commit needs
-a server that can hold a reply back. And users would meet known faults of the others: uvicorn 2722
-and 1684, granian 335 (it drops header values that are not ASCII, and the visitor's cookie with
-them). The figures are in docs/performance.md.
+A request comes through acceptor.py, connection.py and http/ to dispatcher.py, which runs the WSGI
+application inline, with a group of others (group_commit.py) or on a thread. worker.py is one
+process, supervisor.py keeps all of them running, instance.py is the one service of a VAR_DIR.
 
-May import: core, tracker, tracker.endpoint, tracker.intake, tracker.operations
+Why a server of our own: group commit needs a server that holds a reply back until all adds of one
+moment are durable. Before the same Django code, uvicorn takes 1.2 times the CPU for a POST, granian
+and gunicorn's ASGI worker 1.3 to 1.7 times; they break more rules of a public conformance suite
+(26, 19 and 13 of 33 cases pass, here all); and users would meet their known faults, such as granian
+335: it drops header values that are not ASCII, and the visitor's cookie with them. The figures are
+in docs/performance.md, `python -m bench.servers` repeats them.
+
+May import: core, core.server.http, tracker, tracker.endpoint, tracker.intake, tracker.operations
 """

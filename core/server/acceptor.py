@@ -40,7 +40,8 @@ class Acceptor:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Take no more. What the kernel holds is left to the other processes."""
         self._loop.remove_reader(self._listener)
         self._listener.close()
+        await asyncio.gather(*self._tasks)

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Iterable
 from typing import Protocol, cast
 
-from core.server import writer
-from core.server.head import Environ
-from core.server.parser import Event
-from core.server.protocol import ServerProtocol, State
+from core.server.http import writer
+from core.server.http.head import Environ
+from core.server.http.parser import Event
+from core.server.http.protocol import ServerProtocol, State
 
 _IPV4_MAPPED = "::ffff:"
 

@@ -14,9 +14,9 @@ from django.http import HttpResponse
 
 from core.server.connection import Connection
 from core.server.group_commit import GroupCommit
-from core.server.head import Environ
-from core.server.parser import Event, Fault
-from core.server.writer import FileBody, is_chunked, sends_body
+from core.server.http.head import Environ
+from core.server.http.parser import Event, Fault
+from core.server.http.writer import FileBody, is_chunked, sends_body
 from tracker.endpoint.problem import Problem
 
 # Larger than all static files. Anybody may request those, and if they were sent from threads, as

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 from core.server.connection import Connection
-from core.server.head import Environ
+from core.server.http.head import Environ
 from tracker.intake.contract import Unavailable
 from tracker.intake.group import KEY, Group
 

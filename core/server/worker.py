@@ -17,7 +17,7 @@ from core.server.acceptor import Acceptor
 from core.server.dispatcher import Dispatcher
 from tracker import counters
 from tracker.intake.selection import current_intake
-from tracker.operations import refusals
+from tracker.operations import health, refusals
 
 STOP_WITHIN_S = 4
 # In one worker. An idle connection needs about 4 KB of memory.
@@ -29,7 +29,7 @@ _MACOS_OPEN_MAX = 10_240
 
 
 def run(*, listener: socket.socket, lifeline: socket.socket, threads: int) -> None:
-    """Serve until SIGTERM or SIGINT, or until the supervisor is gone.
+    """Serve until SIGTERM, or until the supervisor is gone.
 
     Requests that were begun are finished within STOP_WITHIN_S.
     """
@@ -47,9 +47,15 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
-    loop.add_reader(lifeline, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+
+    def read_lifeline() -> None:
+        if lifeline.recv(16):
+            health.announce_stop()
+        else:
+            stop.set()  # The supervisor is gone.
+
+    loop.add_reader(lifeline, read_lifeline)
     dispatcher = Dispatcher(
         application,
         refuse=application.refuse,
@@ -57,6 +63,7 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
         threads=threads,
         max_upload_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         group_commit=_group_commit(),
+        keep_alive_s=settings.KEEP_ALIVE_S,
         max_connections=min(max(1, _raise_file_limit() - RESERVED_FILES), MAX_CONNECTIONS),
     )
     # The objects of the start stay, so the garbage collector need not look at them again.
@@ -67,7 +74,7 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
     lifeline.send(b"ready")
     await stop.wait()
     loop.remove_reader(lifeline)  # Its end stays readable: the loop would spin.
-    acceptor.close()
+    await acceptor.close()
     await dispatcher.stop(within_s=STOP_WITHIN_S)
     counting.cancel()
     counters.publish_accepted()

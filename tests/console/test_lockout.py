@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from freezegun import freeze_time
 
-from core.server.parser import Request, RequestParser
+from core.server.http.parser import Request, RequestParser
 from tests.console.test_failures import assert_readable
 from tests.support.console_urls import client_of
 from tracker.console.frame.lockout import client_address

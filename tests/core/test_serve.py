@@ -70,16 +70,6 @@ def test_what_was_begun_is_finished_before_the_end(serve: Serve, new_database: A
     assert server.stop() == 0
 
 
-def test_a_reload_that_fails_leaves_the_old_process_at_work(serve: Serve, tmp_path: Path) -> None:
-    server = serve("--workers", "1", VAR_DIR=str(tmp_path / "var"))
-    (old,) = server.children()
-    (tmp_path / "var" / "secret_key").unlink()
-    (tmp_path / "var" / "secret_key").mkdir()
-    server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "the old processes go on" in server.printed())
-    assert (server.children(), server.add(product_id="sku-1").status) == ([old], 200)
-
-
 def test_a_killed_worker_is_replaced(serve: Serve) -> None:
     """Meanwhile the other one serves."""
     server = serve("--workers", "2")

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from core.server.head import MAX_HEAD_BYTES
+from core.server.http.head import MAX_HEAD_BYTES
 from tests.support.guides import example, section
 from tests.support.live import Server
 from tracker.adds import MAX_NAME_CHARS, MAX_PRICE_CENTS, MAX_PRODUCT_ID_CHARS

@@ -53,6 +53,7 @@ def last(raw: bytes, status: int = 200) -> Case:
 # RFC 9112, sections 2.2 and 3.
 REQUEST_LINE = {
     "an empty line before it": ok(b"\r\n" + line("GET /livez HTTP/1.1")),
+    "empty lines without end": last(b"\r\n" * 16_385 + line("GET /livez HTTP/1.1"), 431),
     "three empty lines before it": ok(b"\r\n\r\n\r\n" + line("GET /livez HTTP/1.1")),
     "a bare LF before it": Case(b"\n" + line("GET /livez HTTP/1.1")),
     "a bare LF after it": Case(b"GET /livez HTTP/1.1\nHost: localhost\r\n\r\n"),

@@ -85,7 +85,7 @@ def test_several_connections_are_taken_in_one_turn_but_not_all() -> None:
         while len(made) < 2 * MAX_AT_ONCE + 1:
             await asyncio.sleep(0)
             counts.append(len(made))
-        acceptor.close()
+        await acceptor.close()
         return [after - before for before, after in zip([0, *counts], counts, strict=False)]
 
     with ExitStack() as stack:

@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from core.server.parser import Event, Fault, Request
-from core.server.protocol import (
+from core.server.http.parser import Event, Fault, Request
+from core.server.http.protocol import (
     BODY_TIMEOUT_S,
     HEAD_TIMEOUT_S,
     LINGER_BYTES,

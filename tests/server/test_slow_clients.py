@@ -14,7 +14,7 @@ from threading import Event
 
 import pytest
 
-from core.server.protocol import BODY_TIMEOUT_S, HEAD_TIMEOUT_S
+from core.server.http.protocol import BODY_TIMEOUT_S, HEAD_TIMEOUT_S
 from tests.server.test_requests import ITEM, ORIGIN, code, head, post
 from tests.support.live import IN_TIME_S, Server, read_reply, wait_for
 

@@ -31,13 +31,18 @@ class Reply(NamedTuple):
 class Server:
     """`manage.py serve` on a free port, with the environment given on top of the tests' own.
 
-    `root` is where the code is, `files` the limit of open files.
+    `root` is where the code is, `files` the limit of open files, `python` the program.
     """
 
     def __init__(
-        self, *args: str, env: dict[str, str], root: Path = ROOT, files: int | None = None
+        self,
+        *args: str,
+        env: dict[str, str],
+        root: Path = ROOT,
+        files: int | None = None,
+        python: str = sys.executable,
     ) -> None:
-        command = [sys.executable, str(root / "manage.py"), "serve", "--port", "0", *args]
+        command = [python, str(root / "manage.py"), "serve", "--port", "0", *args]
         if files is not None:
             command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
         self.process = subprocess.Popen(
@@ -67,7 +72,7 @@ class Server:
         return "".join(self.output)
 
     def _port(self) -> str | None:
-        found = re.search(r"ready on http://127\.0\.0\.1:(\d+)", self.printed())
+        found = re.search(r"ready on http://(?:127\.0\.0\.1|\[::\]):(\d+)", self.printed())
         return found and found[1]
 
     def connect(self, timeout_s: float = 30) -> socket.socket:

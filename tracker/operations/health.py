@@ -1,5 +1,7 @@
 """Probes for load balancers and supervisors."""
 
+from threading import Event
+
 from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -16,6 +18,14 @@ def livez(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
+_stopping = Event()
+
+
+def announce_stop() -> None:
+    """Let /readyz say that this process will stop soon, although it still serves."""
+    _stopping.set()
+
+
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """Answer GET /readyz: 200 if this process can do its task now, else 503; name each part.
@@ -27,10 +37,13 @@ def readyz(request: HttpRequest) -> HttpResponse:
         parts["intake"] = _intake()
     if settings.SERVES_CONSOLE:
         parts["database"] = _database()
+    if _stopping.is_set():
+        parts["service"] = "stopping"
     needed = "intake" if settings.SERVES_STOREFRONT else "database"
+    ready = parts[needed] == parts.get("service", "ok") == "ok"
     return JsonResponse(
-        {"ready": parts[needed] == "ok", "parts": parts},
-        status=200 if parts[needed] == "ok" else 503,
+        {"ready": ready, "parts": parts},
+        status=200 if ready else 503,
         headers={"Cache-Control": "no-store"},
     )
 

@@ -5,6 +5,7 @@ import shutil
 import socket
 import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,10 +16,22 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from core.server import supervisor, worker
+from core.server import instance, worker
+from core.server.listener import listen
+from core.server.supervisor import Supervisor
 from tracker.intake.contract import Unavailable
 from tracker.intake.selection import intake_from_url
 from tracker.operations import refusals
+
+# Options that are whole numbers: name, lowest, highest, default, help.
+_NUMBERS = (
+    ("port", 0, 65_535, 8000, "0 takes a free one; default: 8000"),
+    ("workers", 1, 256, 1, "processes that answer requests; default: 1"),
+    ("threads", 1, 256, 8, "in a worker, each with a connection to the database; default: 8"),
+    ("drains", 1, 256, 1, "processes that move adds into the database; default: 1"),
+    ("keep-alive", 1, 3600, None, "seconds without a request; default: KEEP_ALIVE_S"),
+    ("stop-delay", 0, 600, 0, "seconds to serve on after SIGTERM, /readyz says 503; default: 0"),
+)
 
 
 class Command(BaseCommand):
@@ -28,25 +41,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--role", choices=["all", "storefront", "console"])
         parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
-        parser.add_argument("--port", type=_port, default=8000, help="default: 8000")
-        parser.add_argument("--workers", type=_count, default=1, help="processes; default: 1")
-        parser.add_argument(
-            "--threads",
-            type=_count,
-            default=8,
-            help="per worker, for what waits; as many connections to the database; default: 8",
-        )
+        for name, lowest, highest, default, text in _NUMBERS:
+            parser.add_argument(
+                f"--{name}", type=_whole_number(lowest, highest), default=default, help=text
+            )
         parser.add_argument(
             "--prepare",
             action="store_true",
             help="first migrate the database and, on a loopback address, make a first account",
-        )
-        parser.add_argument(
-            "--drains",
-            type=_count,
-            default=1,
-            help="processes that move adds into the database; two catch up twice as fast as one, on"
-            " as many cores; default: 1",
         )
         parser.add_argument(
             "--no-drain", action="store_true", help="leave the draining to `manage.py drain`"
@@ -66,8 +68,9 @@ class Command(BaseCommand):
 
     def _supervise(self, options: dict[str, Any]) -> None:
         host, port = options["host"], options["port"]
+        _claim(settings.VAR_DIR)
         try:
-            listener = supervisor.listen(host, port)
+            listener = listen(host, port)
         except OSError as error:
             raise CommandError(
                 f"Can't listen on {host}:{port}: {os.strerror(error.errno or 0)}."
@@ -75,14 +78,19 @@ class Command(BaseCommand):
         port = listener.getsockname()[1]
         # The workers read their settings from the environment, these from us.
         os.environ["ROLE"] = options["role"] or settings.ROLE
+        os.environ["KEEP_ALIVE_S"] = str(options["keep_alive"] or settings.KEEP_ALIVE_S)
         os.environ["INTAKE_URL"] = settings.SERVED_INTAKE_URL
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = _empty_directory(settings.VAR_DIR / "metrics")
         _empty_directory(refusals.directory())
         if options["prepare"]:
             self._prepare(first_account=ip_address(listener.getsockname()[0]).is_loopback)
         self._check_intake()
-        group = supervisor.Supervisor(
-            _names(options), partial(_command, options["threads"], listener.fileno()), listener
+        group = Supervisor(
+            _names(options),
+            partial(_command, options["threads"], listener.fileno()),
+            listener,
+            on_reload=partial(instance.record_reload, settings.VAR_DIR),
+            stop_delay_s=options["stop_delay"],
         )
         sys.exit(group.run(on_ready=lambda: self._print_addresses(host, port)))
 
@@ -117,10 +125,20 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+def _claim(directory: Path) -> None:
+    """Claim the directory until this process ends. Raises CommandError."""
+    try:
+        instance.claim(directory)
+    except instance.AlreadyRunningError as error:
+        raise CommandError(
+            f"Another service (pid {error.pid}) uses {directory}. Give each its own VAR_DIR."
+        ) from None
+
+
 def _empty_directory(path: Path) -> str:
     """Empty a directory for this run: the numbers of earlier processes would be added up."""
     shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(exist_ok=True)  # Another `serve` may have written a file meanwhile.
+    path.mkdir(exist_ok=True)  # A worker of the last run may have written a file meanwhile.
     return str(path)
 
 
@@ -143,13 +161,12 @@ def _command(threads: int, listener_fd: int, name: str, lifeline_fd: int) -> lis
     return [sys.executable, sys.argv[0], *own, "--skip-checks"]
 
 
-def _port(text: str) -> int:
-    if not text.isdigit() or not 0 <= int(text) <= 65535:
-        raise ArgumentTypeError(f"{text!r} is no port: use 0 to 65535 (0 takes a free one)")
-    return int(text)
+def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
+    """Return a parser for an option."""
 
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not lowest <= int(text) <= highest:
+            raise ArgumentTypeError(f"{text!r} must be a whole number from {lowest} to {highest}")
+        return int(text)
 
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 256:
-        raise ArgumentTypeError(f"{text!r} must be a whole number from 1 to 256")
-    return int(text)
+    return parse

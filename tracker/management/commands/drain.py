@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -31,10 +32,10 @@ class Command(BaseCommand):
             self.stdout.write("Nothing to drain: INTAKE_URL=database:// writes the rows itself.")
             return
         stop = threading.Event()
-        _stop_at(_signals(), stop)
+        _stop_at_byte_of(_signals(), stop)
         if options["lifeline_fd"] is not None:
             lifeline = socket.socket(fileno=options["lifeline_fd"])
-            _stop_at(lifeline, stop)
+            _stop_at_end_of(lifeline, stop)
             lifeline.send(b"ready")
         drain = Drain(source, stop)
         if options["once"]:
@@ -56,18 +57,31 @@ def _stop_soon(stop: threading.Event) -> None:
     timer.start()
 
 
-def _stop_at(end: socket.socket, stop: threading.Event) -> None:
-    """Stop when a byte arrives or the other side is gone.
+def _stop_at_byte_of(signals: socket.socket, stop: threading.Event) -> None:
+    """Stop when a signal arrives.
 
     A thread waits for it, because the main thread may be inside the database's driver, where Python
     runs no signal handlers.
     """
+    _stop_after(lambda: signals.recv(1), stop)
 
-    def wait_for_the_end() -> None:
-        end.recv(1)
+
+def _stop_at_end_of(lifeline: socket.socket, stop: threading.Event) -> None:
+    """Stop when the supervisor is gone. What it sends is for workers."""
+
+    def read_to_the_end() -> None:
+        while lifeline.recv(16):
+            pass
+
+    _stop_after(read_to_the_end, stop)
+
+
+def _stop_after(wait: Callable[[], object], stop: threading.Event) -> None:
+    def wait_and_stop() -> None:
+        wait()
         _stop_soon(stop)
 
-    threading.Thread(target=wait_for_the_end, name="end", daemon=True).start()
+    threading.Thread(target=wait_and_stop, name="end", daemon=True).start()
 
 
 def _signals() -> socket.socket:

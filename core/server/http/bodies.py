@@ -3,7 +3,13 @@
 import re
 from enum import Enum, auto
 
-from core.server.head import HEAD_TOO_LARGE, MAX_HEAD_BYTES, RefusedError, malformed, parse_field
+from core.server.http.head import (
+    HEAD_TOO_LARGE,
+    MAX_HEAD_BYTES,
+    RefusedError,
+    malformed,
+    parse_field,
+)
 from tracker.endpoint.body import body_too_large
 
 # How many bytes of one body may be lines with sizes, extensions and line ends. A body of an add in

@@ -2,9 +2,9 @@
 
 from enum import IntEnum, auto
 
-from core.server import writer
-from core.server.head import Environ
-from core.server.parser import Event, Phase, Request, RequestParser
+from core.server.http import writer
+from core.server.http.head import Environ
+from core.server.http.parser import Event, Phase, Request, RequestParser
 from tracker.endpoint.body import body_timeout
 from tracker.endpoint.error_codes import ErrorCode
 from tracker.endpoint.problem import Problem

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from core.server.head import Environ
+from core.server.http.head import Environ
 
 Headers = list[tuple[str, str]]
 

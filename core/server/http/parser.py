@@ -5,8 +5,8 @@ from enum import Enum, auto
 from io import BytesIO
 from typing import NamedTuple
 
-from core.server.bodies import ChunkedBody, SizedBody
-from core.server.head import (
+from core.server.http.bodies import ChunkedBody, SizedBody
+from core.server.http.head import (
     HEAD_TOO_LARGE,
     MAX_HEAD_BYTES,
     Environ,
@@ -24,7 +24,6 @@ from tracker.endpoint.problem import Problem
 
 # An empty line ends a head, also if a line end is LF alone. Then the head is refused, but at once.
 _BARE_END = re.compile(rb"\n\r?\n")
-_BARE_LINES = "The request is not HTTP/1.1, or its lines do not end with CR and LF."
 # What can't be in a request line: TLS and other protocols need not wait for the end of their head.
 _NOT_TEXT = re.compile(rb"[^\n]*?[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -138,6 +137,17 @@ class RequestParser:
         self._drop()
         return Fault(problem, environ, in_body)
 
+    def take_continue(self) -> bool:
+        """Return whether 100 Continue should be sent now (RFC 9110, section 10.1.1), only once.
+
+        A client that has sent some of the body already does not wait for it.
+        """
+        if self.phase is not Phase.BODY or self.buffered or (self._body and self._body.data):
+            return False
+        environ = self._request.environ
+        expected = has_option(environ.pop("HTTP_EXPECT", ""), "100-continue")
+        return expected and environ["SERVER_PROTOCOL"] != "HTTP/1.0"
+
     def _end(self) -> Fault | None:
         """Return the fault of a request that the end of the input has cut off, if there is one."""
         if self.phase is Phase.BODY:
@@ -156,17 +166,6 @@ class RequestParser:
             return None
         return self._read_body()
 
-    def take_continue(self) -> bool:
-        """Return whether 100 Continue should be sent now (RFC 9110, section 10.1.1), only once.
-
-        A client that has sent some of the body already does not wait for it.
-        """
-        if self.phase is not Phase.BODY or self.buffered or (self._body and self._body.data):
-            return False
-        environ = self._request.environ
-        expected = has_option(environ.pop("HTTP_EXPECT", ""), "100-continue")
-        return expected and environ["SERVER_PROTOCOL"] != "HTTP/1.0"
-
     # -- The head ----------------------------------------------------------------------------------
 
     def _read_head(self) -> bool:
@@ -176,6 +175,8 @@ class RequestParser:
             start += 2
             self._skipped += 2
         self._start = start
+        if self._skipped > MAX_HEAD_BYTES:
+            raise RefusedError(HEAD_TOO_LARGE)
         end = buffer.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES)
         if end < 0:
             self._check_partial_head()
@@ -184,8 +185,7 @@ class RequestParser:
         try:
             environ = parse_head(buffer[start:end].decode("latin-1"), self._base)
         except RefusedError:
-            if _BARE_END.search(buffer, start, end):  # It is the end of another head.
-                raise malformed(_BARE_LINES) from None
+            self._check_lines(end)
             raise
         self._length = body_length(environ)
         self._request = Request(environ, keeps_alive(environ))
@@ -205,12 +205,16 @@ class RequestParser:
         buffer, start = self._buffer, self._start
         size = len(buffer) - start
         self.phase = Phase.HEAD if size else Phase.IDLE
-        if _NOT_TEXT.match(buffer, start) or _BARE_END.search(
-            buffer, start, start + MAX_HEAD_BYTES
-        ):
-            raise malformed(_BARE_LINES)
-        if size >= MAX_HEAD_BYTES or self._skipped > MAX_HEAD_BYTES:
+        self._check_lines(start + MAX_HEAD_BYTES)
+        if size >= MAX_HEAD_BYTES:
             raise RefusedError(HEAD_TOO_LARGE)
+
+    def _check_lines(self, end: int) -> None:
+        """Raise RefusedError for what can be told before a head is complete."""
+        if _NOT_TEXT.match(self._buffer, self._start) or _BARE_END.search(
+            self._buffer, self._start, end
+        ):
+            raise malformed("The request is not HTTP/1.1, or its lines do not end with CR and LF.")
 
     def _readable_head(self) -> Environ | None:
         """Return what can be read of the head that was arriving.

@@ -53,7 +53,7 @@ def _ours(name: str, title: str, intake_url: str, *, behind: str = _DRAIN) -> Su
         behind=behind,
         env={"DATABASE_URL": "{database}", "INTAKE_URL": intake_url, "VAR_DIR": "{directory}"},
         items="tracker_item",
-        packages=("Django", "httptools", "uvloop", "msgspec"),
+        packages=("Django", "uvloop", "msgspec"),
     )
 
 
@@ -126,7 +126,7 @@ SUBJECTS = (
         kind="reference",
         serve="{python} -m bench.in_process.empty {port}",
         env={"VAR_DIR": "{directory}"},
-        packages=("Django", "httptools", "uvloop"),
+        packages=("Django", "uvloop"),
     ),
     Subject(
         name="constant",

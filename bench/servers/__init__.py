@@ -1,0 +1,1 @@
+"""Our HTTP server beside others, with the same Django code behind all of them."""

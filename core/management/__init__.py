@@ -1,4 +1,4 @@
 """`manage.py serve`.
 
-May import: core.server, tracker.*
+May import: core, core.server, tracker.*
 """

@@ -132,8 +132,10 @@ class Dispatcher:
         made = Future[None]()
 
         def make() -> None:
-            call(*args)
-            made.set_result(None)
+            try:
+                call(*args)
+            finally:
+                made.set_result(None)
 
         self.loop.call_soon_threadsafe(make)
         made.result()

@@ -8,13 +8,15 @@ import signal
 import socket
 import sys
 import threading
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, Protocol
 
 import uvloop
 from django.conf import settings
 
 from core.server.acceptor import Acceptor
-from core.server.dispatcher import Dispatcher
+from core.server.dispatcher import Dispatcher, Refuse
+from core.server.http.head import Environ
 from tracker import counters
 from tracker.intake.selection import current_intake
 from tracker.operations import health, refusals
@@ -28,12 +30,25 @@ CLOSE_WITHIN_S = 0.5  # The disk may hang.
 _MACOS_OPEN_MAX = 10_240
 
 
-def run(*, listener: socket.socket, lifeline: socket.socket, threads: int) -> None:
-    """Serve until SIGTERM, or until the supervisor is gone.
+class Site(Protocol):
+    """A WSGI application that also answers requests that could not be read."""
+
+    @property
+    def refuse(self) -> Refuse: ...
+
+    def __call__(
+        self, environ: Environ, start_response: Callable[..., Any], /
+    ) -> Iterable[bytes]: ...
+
+
+def run(
+    load: Callable[[], Site], *, listener: socket.socket, lifeline: socket.socket, threads: int
+) -> None:
+    """Serve what `load` returns until SIGTERM, or until the supervisor is gone.
 
     Requests that were begun are finished within STOP_WITHIN_S.
     """
-    uvloop.run(_serve(listener, lifeline, threads))
+    uvloop.run(_serve(load, listener, lifeline, threads))
     closing = threading.Thread(target=current_intake().close, daemon=True)
     closing.start()
     closing.join(CLOSE_WITHIN_S)
@@ -42,9 +57,10 @@ def run(*, listener: socket.socket, lifeline: socket.socket, threads: int) -> No
     os._exit(0)
 
 
-async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int) -> None:
-    from core.wsgi import application  # Sets Django up, once per process.
-
+async def _serve(
+    load: Callable[[], Site], listener: socket.socket, lifeline: socket.socket, threads: int
+) -> None:
+    site = load()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -57,8 +73,8 @@ async def _serve(listener: socket.socket, lifeline: socket.socket, threads: int)
 
     loop.add_reader(lifeline, read_lifeline)
     dispatcher = Dispatcher(
-        application,
-        refuse=application.refuse,
+        site,
+        refuse=site.refuse,
         inline_paths=_inline_paths(),
         threads=threads,
         max_upload_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,

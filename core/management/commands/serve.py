@@ -59,6 +59,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["listener_fd"] is not None:
             worker.run(
+                _application,
                 listener=socket.socket(fileno=options["listener_fd"]),
                 lifeline=socket.socket(fileno=options["lifeline_fd"]),
                 threads=options["threads"],
@@ -123,6 +124,12 @@ class Command(BaseCommand):
             lines += [f"  console  {address}/admin/"]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+
+def _application() -> worker.Site:
+    from core.wsgi import application  # Sets Django up, so only a worker loads it.
+
+    return application
 
 
 def _claim(directory: Path) -> None:

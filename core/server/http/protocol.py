@@ -193,11 +193,9 @@ class ServerProtocol:
     def interim(self) -> bytes:
         """Return what is to be sent before the next response: 100 Continue, or nothing.
 
-        Nothing while a response is due: it would land within that.
+        Nothing while a response is due, within which it would land: then no body is being read.
         """
-        if self.state is State.READING and self._parser.take_continue():
-            return writer.CONTINUE
-        return b""
+        return writer.CONTINUE if self._parser.take_continue() else b""
 
     def respond(
         self, status: str, headers: writer.Headers, body: bytes | None, *, date: str

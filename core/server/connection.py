@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._protocol = ServerProtocol(
-            _base_environ(transport),
+            base_environ(transport),
             max_upload_bytes=self._host.max_upload_bytes,
             keep_alive_s=self._host.keep_alive_s,
             now=self._host.now,
@@ -184,7 +184,7 @@ class Connection(asyncio.Protocol):
         return not self._transport.is_closing()
 
 
-def _base_environ(transport: asyncio.BaseTransport) -> Environ:
+def base_environ(transport: asyncio.BaseTransport) -> Environ:
     """Return the part of the environ that is the same for all requests of a connection."""
     host, port = transport.get_extra_info("sockname")[:2]
     peer = transport.get_extra_info("peername") or ("", 0)

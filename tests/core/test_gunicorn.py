@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.server.test_requests import CHUNKED, ITEM, chunk, code, head, post
 from tests.support.live import ROOT, Server, free_port, wait_for
+from tests.support.wire import CHUNKED, ITEM, chunk, code, head, post
 
 
 class Gunicorn(Server):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.test_requests import post
 from tests.support.live import Server, read_reply, wait_for
+from tests.support.wire import post
 
 Serve = Callable[..., Server]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.test_requests import post
 from tests.support.live import Server, read_reply, wait_for
+from tests.support.wire import post
 
 Serve = Callable[..., Server]
 

@@ -9,10 +9,10 @@ from time import monotonic
 
 import pytest
 
-from tests.intake.test_database_intake import stored
 from tests.support.live import Server, wait_for
 from tests.support.load import FULL_LENGTH, Load, fill_journal, fill_stream, say, wait_until_kept
 from tests.support.parts import count, drain_process, durable_postgres, new_shop, peak_memory_mb
+from tests.support.stored import stored
 from tests.support.valkey import Valkey
 from tracker.intake.journal.segments import segments
 

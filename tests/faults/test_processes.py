@@ -18,7 +18,6 @@ from typing import NamedTuple
 import psycopg2
 import pytest
 
-from tests.intake.test_database_intake import stored
 from tests.support.live import Server, wait_for
 from tests.support.load import FULL_LENGTH, Load, fill_journal, say, wait_until_kept
 from tests.support.parts import (
@@ -33,6 +32,7 @@ from tests.support.parts import (
     workers,
 )
 from tests.support.postgres import Postgres
+from tests.support.stored import stored
 from tests.support.valkey import Valkey
 from tracker.intake.journal.segments import segments
 

@@ -11,40 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 from django.db import connection
 
 from tests.support.live import IN_TIME_S, Server, wait_for
 from tests.support.parts import durable_postgres, new_shop
+from tests.support.stored import stored
 from tracker.intake.database import intake as database
 
 CLIENTS, CARTS, PRODUCTS, ADDS = 16, 10, 20, 40
-
-
-def stored(url: str) -> dict[tuple[str, str], tuple[Any, Any]]:
-    """{(cart, product): (name, price)} as the database has it; fails on a repeated pair."""
-    rows = ask(
-        url,
-        "SELECT replace(CAST(cart_id AS text), '-', ''), product_id, name, price FROM tracker_item",
-    )
-    items = {(cart, product): (name, price) for cart, product, name, price in rows}
-    assert len(items) == len(rows)
-    return items
-
-
-def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
-    """Of another database than the tests' own."""
-    if url.startswith("sqlite"):
-        connection: Any = sqlite3.connect(url.removeprefix("sqlite:///"))
-    else:
-        connection = psycopg2.connect(url)
-    try:
-        cursor = connection.cursor()
-        cursor.execute(sql)
-        return list(cursor.fetchall())
-    finally:
-        connection.close()
 
 
 def test_clients_at_once_leave_what_was_accepted_last(

@@ -105,7 +105,7 @@ def test_a_served_add_becomes_a_row(
     serve: Callable[..., Server], new_database: Callable[[], str], url: str
 ) -> None:
     """R20, R30: through the whole service, one setting apart."""
-    from tests.intake.test_database_intake import stored
+    from tests.support.stored import stored
 
     database = new_database()
     live = serve(DATABASE_URL=database, INTAKE_URL=url)

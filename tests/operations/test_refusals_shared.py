@@ -12,9 +12,9 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.core.test_gunicorn import Gunicorn
-from tests.server.test_requests import head
 from tests.support.live import Server, wait_for
 from tests.support.refusals import SHOP, STRANGER, counted, files, refusal
+from tests.support.wire import head
 from tracker.operations import refusals
 from tracker.operations.refusal_record import NO_ORIGIN, NOT_READ, OTHERS
 from tracker.operations.refusals import (

@@ -15,9 +15,9 @@ from django.core.management import call_command
 from django.db.migrations.loader import MigrationLoader
 
 from tests.conftest import migrate
-from tests.intake.test_database_intake import ask
 from tests.support.live import ROOT, Server
 from tests.support.load import Load, wait_until_kept
+from tests.support.stored import ask
 
 NewDatabase = Callable[[], str]
 

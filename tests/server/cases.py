@@ -6,10 +6,9 @@ otherwise the request behind it must be answered, too.
 
 from typing import NamedTuple
 
-from tests.server.test_requests import CHUNKED, HOST, ITEM, chunk, head, post
+from tests.support.wire import CHUNKED, CLOSE, HOST, ITEM, chunk, head, post
 
 LAST_CHUNK = b"0\r\n\r\n"
-CLOSE = "Connection: close"
 
 
 class Case(NamedTuple):

@@ -12,10 +12,16 @@ import uvloop
 from core.server.acceptor import MAX_AT_ONCE, Acceptor
 from core.server.worker import RESERVED_FILES
 from tests.server.cases import CASES
-from tests.server.test_connections import everything
-from tests.server.test_requests import head, post
-from tests.server.test_slow_clients import LARGE_FILE, connect_many, open_files, seconds_per_add
 from tests.support.live import IN_TIME_S, Server, read_reply, wait_for
+from tests.support.wire import (
+    LARGE_FILE,
+    connect_many,
+    everything,
+    head,
+    open_files,
+    post,
+    seconds_per_add,
+)
 
 FILES = 200
 

@@ -1,43 +1,16 @@
 """One connection, many requests: whose turn it is, and when it ends (RFC 9112, section 9)."""
 
-import io
 import socket
+from asyncio import BaseTransport
 from http.client import HTTPConnection
 
 import pytest
 
-from tests.server.test_requests import CHUNKED, ITEM, STYLES, code, head, post
+from core.server.connection import base_environ
 from tests.support.live import Reply, Server, read_reply
+from tests.support.wire import CHUNKED, CLOSE, ITEM, STYLES, answers, code, everything, head, post
 
-CLOSE = "Connection: close"
 LIVEZ, LOGIN = head("GET /livez"), head("GET /admin/login/")
-
-
-class Received(io.BytesIO):
-    """All that came on a connection, as http.client reads it: one answer after the other."""
-
-    def makefile(self, mode: str) -> io.BytesIO:
-        return self
-
-    def close(self) -> None:
-        """http.client closes after each answer."""
-
-
-def everything(live: Server, raw: bytes, *, half_close: bool = False) -> bytes:
-    """What comes back for these bytes, until the server ends the connection."""
-    with live.connect() as connection:
-        connection.sendall(raw)
-        if half_close:
-            connection.shutdown(socket.SHUT_WR)
-        return b"".join(iter(lambda: connection.recv(65_536), b""))
-
-
-def answers(live: Server, raw: bytes, *, half_close: bool = False) -> list[Reply]:
-    received = Received(everything(live, raw, half_close=half_close))
-    replies = []
-    while received.tell() < len(received.getvalue()):
-        replies.append(read_reply(received))  # type: ignore[arg-type]  # As much of a socket as it uses.
-    return replies
 
 
 def ids(replies: list[Reply]) -> list[str]:
@@ -105,6 +78,16 @@ def test_a_body_is_not_asked_for_before_its_turn(live: Server) -> None:
     assert b"HTTP/1.1 100" not in received
 
 
+def test_a_body_is_asked_for_in_its_turn(live: Server) -> None:
+    """RFC 9110, section 10.1.1: also behind another request, and in a list."""
+    with live.connect() as connection:
+        connection.sendall(LOGIN + post("Expect: a, 100-Continue", CLOSE).removesuffix(ITEM))
+        assert read_reply(connection).status == 200
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(ITEM)
+        assert read_reply(connection).status == 200
+
+
 @pytest.mark.parametrize(("header", "answered"), [("X: y", 1), ("Connection: keep-alive", 2)])
 def test_http_1_0_keeps_the_connection_only_if_asked(
     live: Server, header: str, answered: int
@@ -150,3 +133,10 @@ def test_a_static_file_comes_whole_and_once(live: Server) -> None:
         assert (again.status, again.read()) == (304, b"")
         assert "Content-Length" not in again.headers  # RFC 9110, section 8.6.
     client.close()
+
+
+@pytest.mark.parametrize("peer", ["192.0.2.1", "::ffff:192.0.2.1"])
+def test_an_ipv4_client_has_an_ipv4_address_on_every_socket(peer: str) -> None:
+    """A socket for IPv4 and IPv6 names it with a prefix; lists of addresses do not."""
+    transport = BaseTransport({"peername": (peer, 5), "sockname": ("::", 80)})
+    assert base_environ(transport)["REMOTE_ADDR"] == "192.0.2.1"

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.operations.test_operations import number
-from tests.server.test_connections import CLOSE, answers
-from tests.server.test_requests import head, post
 from tests.support.live import IN_TIME_S, Reply, Server, read_reply, wait_for
 from tests.support.valkey import Valkey
+from tests.support.wire import CLOSE, answers, head, post
 
 Serve = Callable[..., Server]
 pytest_plugins = ["tests.support.streams"]

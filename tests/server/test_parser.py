@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.server.http.bodies import MAX_FRAMING_BYTES
 from core.server.http.head import MAX_FIELDS, MAX_HEAD_BYTES
 from core.server.http.parser import Event, Fault, Phase, Request, RequestParser
-from tests.server.test_requests import CHUNKED, ITEM, ORIGIN, chunk, head, post
+from tests.support.wire import CHUNKED, ITEM, ORIGIN, chunk, head, post
 from tracker.endpoint.body import MAX_BODY_BYTES
 
 MAX_UPLOAD_BYTES = 100_000

@@ -20,7 +20,7 @@ from core.server.http.protocol import (
     ServerProtocol,
     State,
 )
-from tests.server.test_requests import CHUNKED, ITEM, head, post
+from tests.support.wire import CHUNKED, ITEM, head, post
 
 KEEP_ALIVE_S = 75
 GET = head("GET /livez")

@@ -4,34 +4,20 @@ from typing import Any
 
 import pytest
 
-from tests.intake.test_database_intake import stored
-from tests.support.live import Reply, Server, wait_for
-
-HOST = "Host: localhost"
-ITEM = b'{"product_id": "sku-1"}'
-CHUNKED = "Transfer-Encoding: chunked"
-ORIGIN = "https://shop.example"
-CART = "6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10"
-STYLES = "/static/admin/css/base.css"
-
-
-def head(line: str, *headers: str) -> bytes:
-    """The request line without its version, and headers, Host apart: as bytes."""
-    return "\r\n".join([f"{line} HTTP/1.1", HOST, *headers, "", ""]).encode("latin-1")
-
-
-def post(*headers: str, body: bytes = ITEM, path: str = "/items") -> bytes:
-    return head(f"POST {path}", *headers, f"Content-Length: {len(body)}") + body
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def code(reply: Reply) -> Any:
-    assert reply.headers["Content-Type"] == "application/problem+json"
-    assert reply.json()["status"] == reply.status
-    return reply.json()["errors"][0]["code"]
+from tests.support.live import Server, wait_for
+from tests.support.stored import stored
+from tests.support.wire import (
+    CART,
+    CHUNKED,
+    HOST,
+    ITEM,
+    ORIGIN,
+    STYLES,
+    chunk,
+    code,
+    head,
+    post,
+)
 
 
 @pytest.mark.parametrize(

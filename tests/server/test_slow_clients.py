@@ -4,22 +4,29 @@ import resource
 import socket
 import statistics
 import struct
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import cycle
-from pathlib import Path
 from threading import Event
 
 import pytest
 
 from core.server.http.protocol import BODY_TIMEOUT_S, HEAD_TIMEOUT_S
-from tests.server.test_requests import ITEM, ORIGIN, code, head, post
 from tests.support.live import IN_TIME_S, Server, read_reply, wait_for
+from tests.support.wire import (
+    ITEM,
+    LARGE_FILE,
+    ORIGIN,
+    code,
+    connect_many,
+    head,
+    open_files,
+    post,
+    seconds_per_add,
+)
 
 MANY = 500
-LARGE_FILE = "/static/admin/js/vendor/xregexp/xregexp.js"
 
 
 @pytest.fixture(autouse=True)
@@ -28,27 +35,6 @@ def _files_for_many_connections() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def connect_many(stack: ExitStack, live: Server, count: int, raw: bytes) -> list[socket.socket]:
-    connections = [stack.enter_context(live.connect()) for _ in range(count)]
-    for connection in connections:
-        connection.sendall(raw)
-    return connections
-
-
-def seconds_per_add(live: Server, count: int = 50) -> list[float]:
-    """How long each of some normal requests took. Fails if one is not answered 200."""
-    seconds = []
-    for number in range(count):
-        begin = time.monotonic()
-        assert live.add(product_id=f"sku-{number}").status == 200
-        seconds.append(time.monotonic() - begin)
-    return seconds
-
-
-def open_files(live: Server) -> int:
-    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in live.children())
 
 
 def reset(connection: socket.socket) -> None:

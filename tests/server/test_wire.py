@@ -7,9 +7,8 @@ from itertools import pairwise
 import pytest
 
 from tests.server.cases import CASES, Case
-from tests.server.test_connections import Received
-from tests.server.test_requests import code, post
 from tests.support.live import Reply, Server, read_reply
+from tests.support.wire import Received, code, post
 
 CART = "7d1c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a11"
 NEXT = post(f"Cookie: cart_id={CART}", "Connection: close")

@@ -17,8 +17,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from tests.intake.test_database_intake import ask, stored
 from tests.support.live import Server, wait_for
+from tests.support.stored import ask, stored
 from tests.support.valkey import Valkey
 from tracker.adds import Add
 from tracker.intake.journal.intake import JournalIntake

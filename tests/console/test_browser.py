@@ -60,7 +60,7 @@ TEXT = str(SMALL_CART)
     [
         f"  {TEXT.upper()}\t",
         f"https://shop.example/orders?cart={TEXT}&step=2",
-        f"#{SMALL_CART.hex[:8].upper()}",
+        f"#{SMALL_CART.hex[-8:].upper()}",
     ],
 )
 def test_a_pasted_id_leads_to_its_cart(visit: Visit, pasted: str) -> None:
@@ -73,7 +73,7 @@ def test_a_pasted_id_leads_to_its_cart(visit: Visit, pasted: str) -> None:
 
 def test_a_shared_code_lists_its_carts(visit: Visit) -> None:
     page = visit("/admin/find/")
-    find(page, TWIN_CARTS[0].hex[:8])
+    find(page, TWIN_CARTS[0].hex[-8:])
     expect(page.locator("#result_list tbody tr")).to_have_count(2)
 
 
@@ -93,7 +93,7 @@ def test_nothing_found_says_what_can_be_typed(visit: Visit) -> None:
     page = visit("/admin/find/")
     find(page, "<b>no such product</b>")
     expect(page.get_by_text("Nothing was found for <b>no such product</b>.")).to_be_visible()
-    expect(page.get_by_text("the first 8 digits of its id")).to_be_visible()
+    expect(page.get_by_text("the last 8 digits of its id")).to_be_visible()
 
 
 def walk(page: Page, link: str, console: Console) -> list[str]:
@@ -111,7 +111,7 @@ def test_pages_neither_repeat_nor_lose_rows_while_carts_come_in(
 ) -> None:
     """Twenty pages forward and back."""
     page = visit(CARTS)
-    before = {cart_id.hex[:8] for cart_id in MANY_CARTS}
+    before = {cart_id.hex[-8:] for cart_id in MANY_CARTS}
     assert len(before) == len(MANY_CARTS)
     forward = walk(page, "Next", console)
     backward = walk(page, "Previous", console)

@@ -46,7 +46,7 @@ def page_of(cart_id: UUID) -> str:
 
 
 def confirmed(cart_id: UUID, **fields: str) -> dict[str, str]:
-    return {"kind": "test data", "words": "", "code": cart_id.hex[:8]} | fields
+    return {"kind": "test data", "words": "", "code": cart_id.hex[-8:]} | fields
 
 
 def text(page: Any) -> str:
@@ -87,7 +87,7 @@ def test_a_confirmed_erasure_deletes_all_and_gives_a_receipt(lead: Client) -> No
     drain.dead_letter(old(cart_id, name="Ms Doe"), ValueError("refused"))
     audit.write("lead", AuditEntry.Action.SEARCHED, cart_id=cart_id, detail="Ms Doe")
     page = erase(lead, cart_id, kind="other", words="ticket 4711")
-    assert f"Cart {cart_id.hex[:8]} Erased by lead" in page
+    assert f"Cart {cart_id.hex[-8:]} Erased by lead" in page
     assert "Reason other: ticket 4711" in page
     assert "Carts 1 Items 3 Dead letters 1 Audit entries emptied 1" in page
     assert str(cart_id) not in page
@@ -143,7 +143,7 @@ def test_the_reason_never_holds_the_id(lead: Client, spelled: str) -> None:
 
 def test_the_code_may_be_typed_as_people_type_it(lead: Client) -> None:
     cart_id = fill()
-    erase(lead, cart_id, code=f" #{cart_id.hex[:8].upper()} ")
+    erase(lead, cart_id, code=f" #{cart_id.hex[-8:].upper()} ")
     assert not Cart.objects.exists()
 
 

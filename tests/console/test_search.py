@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tracker.adds import Add, Record
+from tracker.cart_ids import short_code
 from tracker.console.lists import search
 from tracker.console.models import AuditEntry
 from tracker.models import Cart, Item
@@ -37,12 +38,12 @@ def test_a_carts_id_is_read_in_every_form(typed: str) -> None:
 
 @pytest.mark.parametrize("typed", ["2c5ea4c0", "#2C5EA4C0", " 2c5e a4c0 "])
 def test_eight_digits_are_a_short_code(typed: str) -> None:
-    term = search.Term(short_code="2c5ea4c0", product_id=typed.strip())
+    term = search.Term(digits="2c5ea4c0", product_id=typed.strip())
     assert search.read(typed) == term
 
 
 @pytest.mark.parametrize(
-    "typed", ["SKU-1", "2c5ea4c", "2c5ea4c0f", "12345678x", "ab" * 17, "٢" * 8]
+    "typed", ["SKU-1", "2c5e", "2c5ea4c04067f", "12345678x", "ab" * 17, "٢" * 8]
 )
 def test_anything_else_is_a_product(typed: str) -> None:
     assert search.read(f" {typed} ") == search.Term(product_id=typed)
@@ -55,7 +56,7 @@ def test_a_blank_search_has_no_term() -> None:
 @pytest.fixture
 def shop(db: None) -> None:
     """Make the cart, another with the same code, and a hundred others."""
-    cousin = UUID("2c5ea4c0-ffff-4fff-8bad-9b1deb4d3b7d")
+    cousin = UUID("01234567-ffff-4fff-8bad-9b1deb4d3b7d")
     adds = [
         Add(CART, "SKU-1"),
         Add(cousin, "SKU-10"),
@@ -76,16 +77,37 @@ def test_one_cart_is_shown_at_once(admin_client: Client) -> None:
     page = found(admin_client, f" {str(CART).upper()} ")
     assert page["Location"] == reverse("admin:tracker_cart_change", args=[CART])
     for address in ("admin:find", "admin:tracker_cart_changelist"):
-        code = Cart.objects.exclude(id__gte=UUID(int=CART.int >> 96 << 96)).first()
-        if code:
-            page = admin_client.get(reverse(address), {"q": code.id.hex[:8]})
-            assert page["Location"] == reverse("admin:tracker_cart_change", args=[code.id])
+        code = next(each for each in Cart.objects.all() if short_code(each.id) != short_code(CART))
+        page = admin_client.get(reverse(address), {"q": code.id.hex[-8:]})
+        assert page["Location"] == reverse("admin:tracker_cart_change", args=[code.id])
 
 
 @pytest.mark.usefixtures("shop")
 def test_carts_with_one_code_are_listed(admin_client: Client) -> None:
-    page = admin_client.get(found(admin_client, "2c5ea4c0")["Location"])
+    page = admin_client.get(found(admin_client, "eb4d3b7d")["Location"])
     assert len(page.context["cl"].result_list) == 2
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("digits", ["2c5ea", "2c5ea4c0", "2c5ea4c04067", "#2C5EA4"])
+def test_a_cart_is_found_by_its_first_digits(digits: str, admin_client: Client) -> None:
+    page = found(admin_client, digits)
+    assert page["Location"] == reverse("admin:tracker_cart_change", args=[CART])
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("digits", ["d3b7d", "9b1deb4d3b7d", "4d3b7D"])
+def test_carts_are_found_by_their_last_digits(digits: str, admin_client: Client) -> None:
+    page = admin_client.get(found(admin_client, digits)["Location"])
+    assert len(page.context["cl"].result_list) == 2
+
+
+@pytest.mark.usefixtures("shop")
+def test_digits_that_are_a_product_lead_to_it(admin_client: Client) -> None:
+    """Unless they are a whole short code: those are for carts first."""
+    store.merge([Record(Add(uuid4(), "d3b7d"), 500), Record(Add(uuid4(), "eb4d3b7d"), 501)])
+    assert "/item/" in found(admin_client, "d3b7d")["Location"]
+    assert "/cart/" in found(admin_client, "eb4d3b7d")["Location"]
 
 
 @pytest.mark.usefixtures("shop")
@@ -112,7 +134,7 @@ def test_a_product_is_found_exactly_or_by_its_beginning(
 def test_a_search_without_results_explains_the_forms(typed: str, admin_client: Client) -> None:
     page = found(admin_client, typed)
     assert page.status_code == 200
-    assert "the first 8 digits of its id" in page.content.decode()
+    assert "the last 8 digits of its id" in page.content.decode()
 
 
 @pytest.mark.usefixtures("shop")

@@ -55,8 +55,20 @@ def test_a_seed_makes_the_same_adds_and_another_seed_other_carts() -> None:
 
 @sqlite
 def test_another_now_changes_only_the_times() -> None:
-    later = made(2000, now=NOW + timedelta(hours=11))
-    assert Counter(record.add for record in later) == Counter(record.add for record in made(2000))
+    def adds(records: list[Record]) -> Counter[tuple[Any, ...]]:
+        """The adds without the time in their cart's id, its first 48 bits."""
+        return Counter(
+            (add.cart_id.int % 2**80, add.product_id, add.name, add.price) for add, _ in records
+        )
+
+    assert adds(made(2000, now=NOW + timedelta(hours=11))) == adds(made(2000))
+
+
+@sqlite
+def test_carts_have_ids_of_the_time_at_which_they_were_made() -> None:
+    for cart_id, cart in by_cart(made(2000)).items():
+        assert cart_id.version == 7
+        assert cart_id.int >> 80 == min(cart.versions) // 10**6
 
 
 @sqlite
@@ -145,7 +157,9 @@ def seed_demo(*args: str, items: int = 200) -> str:
 
 @on_a_database
 def test_rows_and_counts_are_those_of_the_adds() -> None:
-    assert seed_demo("--seed=5", items=1234) == "Stored 1,234 new items.\n"
+    assert seed_demo("--seed=5", f"--until={NOW.isoformat()}", items=1234) == (
+        "Stored 1,234 new items.\n"
+    )
     assert Item.objects.count() == 1234
     assert set(Cart.objects.values_list("id", flat=True)) == by_cart(made(1234, seed=5)).keys()
     assert kept() == counted()
@@ -198,11 +212,11 @@ def test_numbers_without_sense_are_refused(wrong: list[str]) -> None:
 @pytest.mark.parametrize(
     ("failure", "message", "code"),
     [
-        (KeyboardInterrupt, "run the same command with --force", 130),
-        (DatabaseError("disk full\nat row 5"), "^disk full$", 1),
+        (KeyboardInterrupt, "^Stopped.\nTo store the rest, add --force --until ", 130),
+        (DatabaseError("disk full\nat row 5"), "^disk full\nTo store the rest, add --force", 1),
     ],
 )
-def test_after_a_stop_the_same_command_stores_the_rest(
+def test_after_a_stop_the_command_that_it_prints_stores_the_rest(
     monkeypatch: pytest.MonkeyPatch, failure: Any, message: str, code: int
 ) -> None:
     with monkeypatch.context() as patched:
@@ -214,8 +228,9 @@ def test_after_a_stop_the_same_command_stores_the_rest(
     stored = Item.objects.count()
     assert 100 < stored <= 200
     assert kept() == counted()
-    assert seed_demo("--force", items=500) == f"Stored {500 - stored} new items.\n"
-    assert seed_demo("--force", items=500) == "Stored 0 new items.\n"
+    rest = str(stopped.value).partition(", add ")[2].split()
+    assert seed_demo(*rest, items=500) == f"Stored {500 - stored} new items.\n"
+    assert seed_demo(*rest, items=500) == "Stored 0 new items.\n"
     assert kept() == counted()
 
 

@@ -45,8 +45,8 @@ def cookie(*values: str) -> str:
 
 
 def is_new(cart_id: str) -> bool:
-    """Whether the tracker made this id itself: random, version 4, variant of RFC 9562."""
-    return cart_id not in {A, B, NIL, MAX} and UUID(cart_id).version == 4
+    """Whether the tracker made this id itself: version 7, variant of RFC 9562."""
+    return cart_id not in {A, B, NIL, MAX} and UUID(cart_id).version == 7
 
 
 def test_the_cookie_comes_before_the_body(add: Callable[..., Any]) -> None:

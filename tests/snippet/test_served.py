@@ -14,7 +14,7 @@ import pytest
 from tests.support.live import ROOT, Server
 
 PUBLIC = ROOT / "tracker" / "public"
-LIMIT_BYTES = 1536
+LIMIT_BYTES = 3072
 UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "br": brotli.decompress,
     "gz": gzip.decompress,

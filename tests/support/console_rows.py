@@ -22,13 +22,13 @@ ACCOUNTS = {"admin": "", "support": "Support", "lead": "Support lead"}
 BIG_CART = UUID("b19ca47e-1f2e-4d3c-8b4a-59687786a5b4")
 BIG_CART_ITEMS = 20_000
 SMALL_CART = UUID("0d9c8b7a-1c2d-4e3f-8a5b-6c7d8e9f0a1b")
-HOSTILE_CART = UUID("bad0cafe-1c2d-4e3f-8a5b-6c7d8e9f0a1b")
+HOSTILE_CART = UUID("01234567-1c2d-4e3f-8a5b-6c7dbad0cafe")
 DOOMED_CARTS = [uuid5(NAMESPACE_OID, f"doomed-{number}") for number in range(3)]
 ERASED_CART = uuid5(NAMESPACE_OID, "erased")
 # Two that share their short code.
 TWIN_CARTS = [
-    UUID("7715c0de-0000-4000-8000-000000000001"),
-    UUID("7715c0de-0000-4000-8000-000000000002"),
+    UUID("00000001-0000-4000-8000-00007715c0de"),
+    UUID("00000002-0000-4000-8000-00007715c0de"),
 ]
 MANY_CARTS = [uuid5(NAMESPACE_OID, f"cart-{number}") for number in range(1000)]
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 
 from tracker.adds import Add, Record
+from tracker.cart_ids import cart_id_at
 from tracker.demo.catalogue import Product, catalogue, popularity
 from tracker.rows.times import from_us, to_us
 
@@ -20,7 +21,7 @@ LARGEST_CART_ITEMS = 20_000
 LARGEST_CART_FROM = 100_000
 
 # All times are versions: nanoseconds since 1970.
-_US, _SECOND, _DAY = 10**3, 10**9, 86_400 * 10**9
+_US, _MILLISECOND, _SECOND, _DAY = 10**3, 10**6, 10**9, 86_400 * 10**9
 _SLOT = 600 * _SECOND
 _SLOTS_PER_DAY = 144
 
@@ -46,8 +47,8 @@ _Value = TypeVar("_Value", str, int)
 def records(items: int, *, seed: int, now: datetime, days: int = 30) -> Iterator[Record]:
     """Yield the adds that make this many items, in the order of their versions.
 
-    The same arguments give the same records. Another `now` changes only the times. The first
-    cart of a seed has the same id, whatever the number of items.
+    The same arguments give the same records. Another `now` changes only the times, and with them
+    the beginning of the carts' ids.
     """
     waiting: list[tuple[int, int, Add]] = []
     numbers = count()  # Adds of the same time are not compared.
@@ -131,7 +132,7 @@ def _cart(chance: Random, size: int, *, begin: int, end: int) -> Iterator[_Timed
 
     Nothing that is drawn may depend on the times: they differ from one call to the next.
     """
-    cart_id = UUID(int=chance.getrandbits(128), version=4)
+    cart_id, random = None, chance.getrandbits(74)
     comes_back = chance.random() < _SHARE_COMING_BACK
     back_at, back_after = chance.randrange(size), int(chance.expovariate(1) * _DAY)
     pause_s = 80 if size <= len(_SIZES) else 2
@@ -141,6 +142,7 @@ def _cart(chance: Random, size: int, *, begin: int, end: int) -> Iterator[_Timed
         if comes_back and place == back_at:
             gap += back_after
         version = _later(version, gap, end)
+        cart_id = cart_id or cart_id_at(version // _MILLISECOND, random)
         yield from _adds(chance, cart_id, product, version, end)
 
 

@@ -1,11 +1,11 @@
 """All tables as they are in the first release, with their indexes and the triggers that count."""
 
-import uuid
-
 import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
+import tracker.cart_ids
+import tracker.models
 from tracker.rows import tally_sql
 
 
@@ -38,7 +38,10 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        primary_key=True, default=uuid.uuid4, editable=False, serialize=False
+                        primary_key=True,
+                        default=tracker.cart_ids.new_cart_id,
+                        editable=False,
+                        serialize=False,
                     ),
                 ),
                 (
@@ -61,7 +64,10 @@ class Migration(migrations.Migration):
                     ("export_carts", "Can export carts"),
                     ("erase_carts", "Can erase carts"),
                 ],
-                "indexes": [models.Index(fields=["updated_at", "id"], name="tracker_cart_recent")],
+                "indexes": [
+                    models.Index(fields=["updated_at", "id"], name="tracker_cart_recent"),
+                    models.Index(tracker.models.LastDigits("id"), name="tracker_cart_code"),
+                ],
             },
         ),
         migrations.CreateModel(

@@ -28,7 +28,7 @@ NO_ORIGIN, NOT_READ, OTHERS = "*none", "*unread", "*others"
 # 32 hex digits or more, together or in groups: every form of a cart id (R2), and how people write
 # them. With the look-behinds each run of digits is tried once, which takes linear time.
 _ID = re.compile(
-    r"(?<![0-9a-f])(?<![0-9a-f][ _-])((?:[0-9a-f][ _-]?){7}[0-9a-f])(?:[ _-]?[0-9a-f]){24,}",
+    r"(?<![0-9a-f])(?<![0-9a-f][ _-])(?:[0-9a-f][ _-]?){24,}((?:[0-9a-f][ _-]?){7}[0-9a-f])",
     re.ASCII | re.IGNORECASE,
 )
 # Up to the year 3000: a time that is read from a file must be one that can be displayed.
@@ -84,10 +84,10 @@ def of_request(request: HttpRequest, problem: Problem, request_id: str) -> Refus
 
 
 def safe_text(text: str, max_chars: int) -> str:
-    """Return a text that is printable and short, with only the first 8 digits of possible ids."""
+    """Return a text that is printable and short, with only the last 8 digits of possible ids."""
     if len(text) >= 32:
         # Before it is shortened: the pattern would not find a part of an id.
-        text = _ID.sub(r"\1…", text)
+        text = _ID.sub(r"…\1", text)
     text = text[:max_chars]
     if not text.isprintable():
         text = "".join(each if each.isprintable() else _escaped(each) for each in text)

@@ -2,7 +2,7 @@
 function cart(){return(cookies().match(/(?:^|; )cart_tracker=([\da-f-]{36})/i)||[0,unkept])[1];}
 function keep(id){unkept="";cookies(NAME+"="+id+"; Path=/; SameSite=Lax; Max-Age="+(id&&allowed?31536000:0)+
 (location.protocol==="https:"?"; Secure":""));if(cart()!==id)unkept=id;return id;}
-function newId(){return"10000000-1000-4000-8000-100000000000".replace(/[018]/g,(digit)=>(digit^(crypto.getRandomValues(new Uint8Array(1))[0]&(15>>(digit/4)))).toString(16));}
+function newId(){const time=Date.now().toString(16).padStart(12,"0");const rest="-7000-8000-000000000000".replace(/[08]/g,(digit)=>(digit^(crypto.getRandomValues(new Uint8Array(1))[0]&(15>>(digit/4)))).toString(16));return time.slice(0,8)+"-"+time.slice(8)+rest;}
 const waiting={};const memory={};let disk={};try{disk=localStorage||disk;}catch{}
 function write(key,text){try{(allowed?disk:memory)[key]=text;}catch{memory[key]=text;}}
 function read(key){return memory[key]||disk[key];}
@@ -19,5 +19,5 @@ function run(){turn=turn.then(()=>navigator.locks.request(NAME,{signal:limit(4e4
 function retry(){clearTimeout(timer);timer=0;run();}
 function flush(){const last={};for(const key of allowed?keys():[]){const add=JSON.parse(read(key));const same=add.cart_id+add.product_id;if(!add.cart_id||(waiting[key]&&key!==sending))last[same]={...last[same],...add};if(!add.cart_id)break;}
 for(const same in last)post(JSON.stringify(last[same])).catch(()=>{});}
-addEventListener("pagehide",flush);addEventListener("pageshow",retry);addEventListener("online",retry);addEventListener("storage",({key,newValue})=>{if(newValue&&waiting[key])waiting[key](JSON.parse(newValue));});run();window.cartTracker={add:(item)=>enqueue(()=>({...item,cart_id:cart()||keep(newId())})),reset(){const promise=enqueue(()=>({}));keep("");return promise;},code:()=>cart().slice(0,8),consent(given){if(given){allowed=true;if(cart()===unkept)keep(unkept);for(const key in memory){const text=read(key);delete memory[key];write(key,text);}
+addEventListener("pagehide",flush);addEventListener("pageshow",retry);addEventListener("online",retry);addEventListener("storage",({key,newValue})=>{if(newValue&&waiting[key])waiting[key](JSON.parse(newValue));});run();window.cartTracker={add:(item)=>enqueue(()=>({...item,cart_id:cart()||keep(newId())})),reset(){const promise=enqueue(()=>({}));keep("");return promise;},code:()=>cart().slice(-8),consent(given){if(given){allowed=true;if(cart()===unkept)keep(unkept);for(const key in memory){const text=read(key);delete memory[key];write(key,text);}
 run();}else{const known=cart()!==unkept;for(const key of keys())finish(key,false,{detail:"cart-tracker: no consent"});allowed=false;keep("");if(known)turn=turn.then(()=>post("{}")).catch(()=>{});}},};})();

@@ -57,11 +57,13 @@
     return id;
   }
 
-  /* A random UUID, version 4. A page without HTTPS has no crypto.randomUUID. */
+  /* A UUID of version 7, as the tracker makes them: the time, then random digits. */
   function newId() {
-    return "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) =>
+    const time = Date.now().toString(16).padStart(12, "0");
+    const rest = "-7000-8000-000000000000".replace(/[08]/g, (digit) =>
       (digit ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (digit / 4)))).toString(16)
     );
+    return time.slice(0, 8) + "-" + time.slice(8) + rest;
   }
 
   // -- The queue: one key for each entry, so that no tab writes over another's -----------------
@@ -214,7 +216,7 @@
       return promise;
     },
 
-    code: () => cart().slice(0, 8),
+    code: () => cart().slice(-8),
 
     consent(given) {
       if (given) {

@@ -45,7 +45,7 @@ class EraseForm(forms.Form):
     def clean_code(self) -> str:
         typed: str = self.cleaned_data["code"]
         code = short_code(self._cart_id)
-        if search.read(typed).short_code != code:
+        if search.read(typed).digits != code:
             raise forms.ValidationError(f"Type {code} to erase this cart.")
         return code
 

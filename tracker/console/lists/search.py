@@ -9,17 +9,19 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q, QuerySet
+from django.db.models.lookups import Exact
 
 from tracker.cart_ids import SHORT_CODE_DIGITS
 from tracker.console.lists.paging import Keyset
-from tracker.models import Cart, Item
+from tracker.models import LAST_DIGITS, Cart, Item, LastDigits
 
 # Anywhere in a pasted text: an address, a log line, a mail.
 _CART_ID = re.compile(
     r"(?<![0-9a-f])([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12})(?![0-9a-f])",
     re.ASCII | re.IGNORECASE,
 )
-_SHORT_CODE = re.compile(r"#?([0-9a-f]{8})", re.ASCII | re.IGNORECASE)
+_DIGITS = re.compile(r"#?([0-9a-f]{5,12})", re.ASCII | re.IGNORECASE)
+MAX_CANDIDATES = 100
 
 _NEWEST_FIRST = Keyset("-created_at", "-id")
 # An index finds a cart's items, but not in this order, so they are sorted.
@@ -29,13 +31,13 @@ _BY_PRODUCT = Keyset("product_id", "created_at", "id")
 
 
 class Term(NamedTuple):
-    """A parsed term: a cart's id, a short code, a product's id, or nothing.
+    """A parsed term: a cart's id, the first or last digits of one, a product's id, or nothing.
 
-    A short code may also be a product's id, so then both are set.
+    Digits may also be a product's id, so then both are set.
     """
 
     cart_id: UUID | None = None
-    short_code: str = ""
+    digits: str = ""
     product_id: str = ""
 
 
@@ -45,33 +47,54 @@ def read(typed: str) -> Term:
     together = "".join(typed.split())
     if found := _CART_ID.search(together):
         return Term(cart_id=UUID(found[1]))
-    if found := _SHORT_CODE.fullmatch(together):
-        return Term(short_code=found[1].lower(), product_id=typed.strip())
+    if found := _DIGITS.fullmatch(together):
+        return Term(digits=found[1].lower(), product_id=typed.strip())
     return Term(product_id=typed.strip())
 
 
 def carts(term: Term, rows: QuerySet[Cart]) -> QuerySet[Cart]:
     """Return the carts that a term names, or those that hold the product."""
-    if term.cart_id or named(term).exists():
-        return rows.filter(_names(term))
+    ids = _named_ids(term)
+    if ids:
+        return rows.filter(id__in=ids)
     if term.product_id:
         return rows.filter(items__product_id=term.product_id)
     return rows
 
 
 def named(term: Term) -> QuerySet[Cart]:
-    """Return the carts with this id or code: none if the term is neither."""
-    is_name = term.cart_id or term.short_code
-    return Cart.objects.filter(_names(term)) if is_name else Cart.objects.none()
+    """Return the carts with this id or these digits: none if the term is neither."""
+    return Cart.objects.filter(id__in=_named_ids(term))
 
 
-def _names(term: Term, column: str = "id") -> Q:
-    """Return the term's condition on a cart's id, or on a column that refers to it."""
+def _named_ids(term: Term) -> list[UUID]:
+    """Return the ids that a term names. Of digits, at most MAX_CANDIDATES that exist.
+
+    A whole short code is looked for first. Other digits are more often a product's id.
+    """
     if term.cart_id:
-        return Q(**{column: term.cart_id})
-    rest = 32 - SHORT_CODE_DIGITS
-    low, high = (UUID(term.short_code + digit * rest) for digit in "0f")
-    return Q(**{f"{column}__gte": low, f"{column}__lte": high})
+        return [term.cart_id]
+    is_code = len(term.digits) == SHORT_CODE_DIGITS
+    if not term.digits or (not is_code and _is_product(term)):
+        return []
+    return _ending_with(term.digits) or _beginning_with(term.digits)
+
+
+def _ending_with(digits: str) -> list[UUID]:
+    # The index has the last LAST_DIGITS. The few that it finds are compared with all digits.
+    found = Cart.objects.filter(Exact(LastDigits("id"), digits[-LAST_DIGITS:]))
+    ids = found.values_list("id", flat=True)
+    return [each for each in ids if each.hex.endswith(digits)][:MAX_CANDIDATES]
+
+
+def _beginning_with(digits: str) -> list[UUID]:
+    low, high = (UUID(digits.ljust(32, digit)) for digit in "0f")
+    found = Cart.objects.filter(id__gte=low, id__lte=high).order_by("id")
+    return list(found.values_list("id", flat=True)[:MAX_CANDIDATES])
+
+
+def _is_product(term: Term) -> bool:
+    return Item.objects.filter(product_id=term.product_id).exists()
 
 
 def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
@@ -79,13 +102,11 @@ def items(term: Term, rows: QuerySet[Item]) -> tuple[QuerySet[Item], Keyset]:
 
     They are those of a product's id or, if it does not exist, of all ids that begin so.
     """
-    if term.cart_id or term.short_code:
-        found = rows.filter(_names(term, "cart_id"))
-        if term.cart_id or found.exists():
-            return found, OF_A_CART
+    if ids := _named_ids(term):
+        return rows.filter(cart_id__in=ids), OF_A_CART
     if not term.product_id:
         return rows, _NEWEST_FIRST
-    if Item.objects.filter(product_id=term.product_id).exists():
+    if _is_product(term):
         return rows.filter(product_id=term.product_id), _NEWEST_FIRST
     return rows.filter(_begins_with(term.product_id)), _BY_PRODUCT
 

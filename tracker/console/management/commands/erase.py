@@ -60,7 +60,7 @@ class Command(BaseCommand):
         code = short_code(cart_id)
         self.stdout.write(f"Type {code} to continue: ", ending="")
         self.stdout.flush()
-        if search.read(terminal.readline()).short_code != code:
+        if search.read(terminal.readline()).digits != code:
             raise CommandError("Nothing was erased.")
 
     def _erase(self, operator: str, cart_id: UUID, reason: str) -> None:

@@ -1,13 +1,14 @@
 """Measure how fast the drain is, by the size of batches, of tables and of the backlog.
 
-    .venv/bin/python -m bench.drain_rates [--only rates|stored|memory] [--quick] [--json FILE]
+    .venv/bin/python -m bench.drain_rates [--only PART] [--quick] [--json FILE]
 
-`rates` drains new items into SQLite and PostgreSQL, in batches of several sizes. `stored` drains
-into tables that already hold up to 10 million items. `memory` measures the peak memory of
-`manage.py drain --once` with large backlogs. All use real servers that sync to the disk: `stored`
-with the settings of bench/circumstances.py, the others with the defaults. The cases of a table
-take turns, so that other work of the machine slows all of them alike. The tables show medians.
-`stored` needs 17 GB in TMPDIR, with --quick 8 GB.
+`rates` drains new items into SQLite and PostgreSQL, in batches of several sizes. `realistic` counts
+what PostgreSQL logs and reads for an add of a real shop. `stored` drains into tables that already
+hold up to 10 million items. `memory` measures the peak memory of `manage.py drain --once` with
+large backlogs. All use real servers that sync to the disk: `stored` with the settings of
+bench/circumstances.py, the others with the defaults. The cases of a table take turns, so that other
+work of the machine slows all of them alike. The tables show medians. `stored` needs 17 GB in
+TMPDIR, with --quick 8 GB.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from bench.drain_rates.case import (
     show,
 )
 from bench.drain_rates.items import new_items
+from bench.drain_rates.realistic import measure_realistic
 from bench.drain_rates.stored import measure_stored
 from bench.drain_rates.turn import Turn, drain_all
 from tests.conftest import migrate
@@ -61,7 +63,7 @@ class Backlog:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", choices=PARTS, help="one of the three measurements")
+    parser.add_argument("--only", choices=PARTS, help="one of the measurements")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no largest sizes")
     parser.add_argument("--json", type=Path, help="write the raw figures to this file, too")
     options = parser.parse_args()
@@ -170,6 +172,7 @@ def measure_memory(*, quick: bool) -> list[Backlog]:
 
 PARTS: dict[str, Callable[..., Any]] = {
     "rates": measure_rates,
+    "realistic": measure_realistic,
     "stored": measure_stored,
     "memory": measure_memory,
 }

@@ -14,6 +14,7 @@ from core.server.worker import RESERVED_FILES
 from tests.server.cases import CASES
 from tests.support.live import IN_TIME_S, Server, read_reply, wait_for
 from tests.support.wire import (
+    ITEM,
     LARGE_FILE,
     connect_many,
     everything,
@@ -43,13 +44,15 @@ def test_at_the_limit_idle_connections_make_room(small: Server) -> None:
 
 def test_at_the_limit_busy_connections_are_kept_and_new_ones_are_closed(small: Server) -> None:
     """And when they have ended, all is as before."""
-    busy = FILES - RESERVED_FILES
+    waiting = post("Expect: 100-continue").removesuffix(ITEM)
     with ExitStack() as stack:
-        kept = connect_many(stack, small, busy, post()[:-1])
+        kept = connect_many(stack, small, FILES - RESERVED_FILES, waiting)
+        for connection in kept:  # So that each has begun a request before there is one more.
+            assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
         with small.connect() as one_more:
             assert one_more.recv(1) == b""
         for connection in kept:
-            connection.sendall(post()[-1:])
+            connection.sendall(ITEM)
             assert read_reply(connection).status == 200
     wait_for(lambda: small.add(product_id="sku-1").status == 200)
 

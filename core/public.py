@@ -14,9 +14,9 @@ MAX_AGE_S = 300
 # A file under the hash of its content never changes.
 _IMMUTABLE = r"^/cart-tracker\.v\d+\.[0-9a-f]{12}\.js$"
 
-_DOCS = "/docs/"
+DOCS_PREFIX = "/docs/"
 # The package also holds Redoc, and is a Django app. Only these files are used.
-_SWAGGER_UI = (
+SWAGGER_UI = (
     Path(drf_spectacular_sidecar.__file__).parent / "static/drf_spectacular_sidecar/swagger-ui-dist"
 )
 _DOCS_POLICY = (
@@ -40,14 +40,14 @@ def with_public_files(application: WsgiApplication) -> WsgiApplication:
         index_file=True,  # /docs/ is docs/index.html, and /docs redirects there.
         add_headers_function=_add_headers,
     )
-    served.add_files(_SWAGGER_UI, prefix=f"{_DOCS}swagger-ui/")
+    served.add_files(SWAGGER_UI, prefix=f"{DOCS_PREFIX}swagger-ui/")
     answer: WsgiApplication = served
     return answer
 
 
 def _add_headers(headers: MutableMapping[str, str], path: str, url: str) -> None:
     headers["X-Content-Type-Options"] = "nosniff"
-    if url.startswith(_DOCS):
+    if url.startswith(DOCS_PREFIX):
         headers["Content-Security-Policy"] = _DOCS_POLICY
         headers["Referrer-Policy"] = "same-origin"
     else:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from typing import Protocol, cast
 
+from core.server.files import FileBody
 from core.server.http import writer
 from core.server.http.head import Environ
 from core.server.http.parser import Event
@@ -154,8 +155,10 @@ class Connection(asyncio.Protocol):
     def write_response(self, status: str, headers: writer.Headers, body: bytes | None) -> None:
         """Send the head, and the body unless it follows in parts (None)."""
         sent = self._protocol.respond(status, headers, body, date=self._host.date)
-        if sent:
-            self._transport.write(sent)
+        if len(sent) == 1:
+            self._transport.write(sent[0])
+        elif sent:
+            self._transport.writelines(sent)
 
     def end_response(self) -> None:
         """Run the next request, or end the connection, after a response was sent."""
@@ -200,5 +203,5 @@ def base_environ(transport: asyncio.BaseTransport) -> Environ:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        "wsgi.file_wrapper": writer.FileBody,
+        "wsgi.file_wrapper": FileBody,
     }

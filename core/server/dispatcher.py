@@ -13,15 +13,16 @@ from typing import Any, Literal, Protocol
 from django.http import HttpResponse
 
 from core.server.connection import Connection
+from core.server.files import FileBody
 from core.server.group_commit import GroupCommit
 from core.server.http.head import Environ
 from core.server.http.parser import Event, Fault
-from core.server.http.writer import FileBody, is_chunked, sends_body
+from core.server.http.writer import is_chunked, sends_body
 from tracker.endpoint.problem import Problem
 
 # Larger than all static files. Anybody may request those, and if they were sent from threads, as
 # many slow readers as there are threads would stop the service.
-MAX_WHOLE_BYTES = 1_048_576
+MAX_WHOLE_BYTES = 4_194_304
 # How many connections are looked at to find an idle one that makes room for a new one.
 _LOOKED_AT = 100
 
@@ -50,6 +51,7 @@ class Dispatcher:
 
     The application runs on the event loop for `inline_paths`, where nothing blocks, and on one of
     `threads` threads for all other paths, so there are as many database connections as threads.
+    Paths that begin with one of `file_prefixes` are those of files, and have a thread of their own.
     With `group_commit`, the responses of the inline paths wait for their group (group_commit.py).
     `refuse` answers requests that could not be read. It runs on the event loop.
     """
@@ -59,6 +61,7 @@ class Dispatcher:
         application: Application,
         *,
         inline_paths: frozenset[str],
+        file_prefixes: tuple[str, ...] = (),
         threads: int,
         max_upload_bytes: int,
         refuse: Refuse = refuse_plainly,
@@ -70,6 +73,10 @@ class Dispatcher:
         self._refuse_with = refuse
         self._inline_paths = inline_paths
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        # One thread: they wait for nothing, and each thread more competes with the loop for the
+        # interpreter's lock.
+        self._file_pool = ThreadPoolExecutor(1, thread_name_prefix="files")
+        self._file_prefixes = file_prefixes
         self._group_commit = (
             GroupCommit(self, blocks=group_commit == "thread") if group_commit else None
         )
@@ -121,7 +128,9 @@ class Dispatcher:
 
     def run_on_thread(self, environ: Environ, connection: Connection) -> None:
         """Call the application on a thread, and send its response."""
-        self._pool.submit(self.answer, environ, connection, on_loop=self._call_on_loop)
+        is_file = environ["PATH_INFO"].startswith(self._file_prefixes)
+        pool = self._file_pool if is_file else self._pool
+        pool.submit(self.answer, environ, connection, on_loop=self._call_on_loop)
 
     def _call_on_loop(self, call: Callable[..., None], *args: Any) -> None:
         """Make a call on the loop from a thread, and wait until it was made.
@@ -189,7 +198,8 @@ class Dispatcher:
             await asyncio.sleep(0.02)
         for connection in list(self.connections):
             connection.abort()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._file_pool):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _fits_in_memory(result: Iterable[bytes], headers: list[tuple[str, str]]) -> bool:

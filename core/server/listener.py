@@ -9,6 +9,8 @@ import time
 
 # How many connections the kernel holds until they are accepted. It is limited by somaxconn.
 BACKLOG = 2048
+# How much of its responses the kernel takes for a client, beyond what is on its way to it.
+UNSENT_BYTES = 131_072
 
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h. Python has no name for it.
 # A classic BPF program over the TCP header (socket(7), kernel's networking/filter.rst): drop what
@@ -34,6 +36,10 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.create_server(
         (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both
     )
+    # Connections inherit this. Without it the kernel takes megabytes for each client, and the loop
+    # stands still while it copies them.
+    if sys.platform == "linux":
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     os.set_inheritable(listener.fileno(), True)
     return listener
 

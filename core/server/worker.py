@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import uvloop
 from django.conf import settings
 
+from core.public import DOCS_PREFIX
 from core.server.acceptor import Acceptor
 from core.server.dispatcher import Dispatcher, Refuse
 from core.server.http.head import Environ
@@ -76,6 +77,7 @@ async def _serve(
         site,
         refuse=site.refuse,
         inline_paths=_inline_paths(),
+        file_prefixes=(settings.STATIC_URL, DOCS_PREFIX),
         threads=threads,
         max_upload_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         group_commit=_group_commit(),

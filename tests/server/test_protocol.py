@@ -47,7 +47,7 @@ def reads(protocol: ServerProtocol) -> bool:
 
 
 def answer(protocol: ServerProtocol, now: float = 0) -> bytes:
-    sent = protocol.respond("200 OK", HEADERS, b"ok", date=DATE)
+    sent = b"".join(protocol.respond("200 OK", HEADERS, b"ok", date=DATE))
     protocol.end_response(now)
     return sent
 
@@ -238,14 +238,14 @@ def test_a_response_has_one_length(
     status: str, headers: list[tuple[str, str]], body: bytes | None, has: bytes, has_not: bytes
 ) -> None:
     """RFC 9112, section 6.3."""
-    sent = begun(GET).respond(status, headers, body, date=DATE)
+    sent = b"".join(begun(GET).respond(status, headers, body, date=DATE))
     assert has in sent
     assert has_not not in sent
     assert sent.endswith(b"\r\n\r\n" + (body or b""))
 
 
 def test_head_gets_the_length_and_no_body() -> None:
-    sent = begun(head("HEAD /livez")).respond("200 OK", [], b"12345", date=DATE)
+    sent = b"".join(begun(head("HEAD /livez")).respond("200 OK", [], b"12345", date=DATE))
     assert b"Content-Length: 5\r\n" in sent
     assert sent.endswith(b"\r\n\r\n")
 
@@ -300,7 +300,8 @@ class AnyOrder(RuleBasedStateMachine):
     def answer(self, parts: bool) -> None:
         self.event = None
         state = self.protocol.state
-        sent = self.protocol.respond("200 OK", HEADERS, None if parts else b"ok", date=DATE)
+        body = None if parts else b"ok"
+        sent = b"".join(self.protocol.respond("200 OK", HEADERS, body, date=DATE))
         if state is State.CLOSED:
             assert sent == b""
         else:

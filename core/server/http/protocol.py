@@ -199,14 +199,14 @@ class ServerProtocol:
 
     def respond(
         self, status: str, headers: writer.Headers, body: bytes | None, *, date: str
-    ) -> bytes:
+    ) -> tuple[bytes, ...]:
         """Return the bytes of a response. Without a body they are its head: parts follow."""
         if self.state is State.ANSWERING:
             has_end = body is not None or writer.has_visible_end(self._request, headers)
             if not has_end or (self._eof and not self._parser.buffered):
                 self._move(State.FINISHING)
         elif self.state is not State.FINISHING:
-            return b""
+            return ()
         keep_alive = self.state is State.ANSWERING
         return writer.response(
             self._request, status, headers, body, date=date, keep_alive=keep_alive

@@ -1,45 +1,14 @@
 """A response in, bytes out: status line, headers, and the framing of the body (RFC 9112)."""
 
-from collections.abc import Iterator
-from typing import Protocol
-
 from core.server.http.head import Environ
 
 Headers = list[tuple[str, str]]
 
 _LENGTH = "content-length"
+# A body up to this size is sent in one part with its head, which takes less time. A larger one is
+# not copied: many connections may share it.
+_JOINED_BYTES = 16_384
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class File(Protocol):
-    """What an application may send as a body: an open file, or something like it."""
-
-    def read(self, size: int = ..., /) -> bytes: ...
-
-    def close(self) -> None: ...
-
-
-class FileBody:
-    """The body of a response that is a file: `wsgi.file_wrapper` of PEP 3333.
-
-    Without it, an application reads the file in small pieces, and for each of them gives up and
-    takes back the interpreter's lock.
-    """
-
-    def __init__(self, file: File, block_size: int = 65_536) -> None:
-        self._file = file
-        self._block_size = block_size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self._file.read(self._block_size), b"")
-
-    def read(self) -> bytes:
-        """Return all of it."""
-        return self._file.read()
-
-    def close(self) -> None:
-        """End the response. The application adds its own end of the request to this."""
-        self._file.close()
 
 
 def response(
@@ -50,8 +19,8 @@ def response(
     *,
     date: str,
     keep_alive: bool,
-) -> bytes:
-    """Return the bytes of a response. If `body` is None, everything before its parts.
+) -> tuple[bytes, ...]:
+    """Return the bytes of a response, in one part or two. If `body` is None, only its head.
 
     `environ` is that of the request, `date` the value of the Date header.
     """
@@ -72,7 +41,9 @@ def response(
         lines.append("Connection: keep-alive\r\n")
     lines.append("\r\n")
     head = "".join(lines).encode("latin-1")
-    return head + body if body and environ["REQUEST_METHOD"] != "HEAD" else head
+    if not body or environ["REQUEST_METHOD"] == "HEAD":
+        return (head,)
+    return (head + body,) if len(body) <= _JOINED_BYTES else (head, body)
 
 
 def has_body(status: str) -> bool:

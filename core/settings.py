@@ -4,6 +4,7 @@ import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from django.core.management.utils import get_random_secret_key
 
@@ -105,10 +106,10 @@ TEMPLATES = [
 # `serve` and `drain` use the journal by default. Without a drain (runserver, tests) the rows are
 # written directly.
 INTAKE_URL = env.text("INTAKE_URL", "database://")
-SERVED_INTAKE_URL = env.text("INTAKE_URL", f"journal://{VAR_DIR / 'journal'}")
+SERVED_INTAKE_URL = env.text("INTAKE_URL", f"journal://{quote(str(VAR_DIR / 'journal'))}")
 # Seconds until an add that can't be stored is answered 503. R32 allows 3 for the whole reply.
 STORE_TIMEOUT_S = 2
-SQLITE_DEFAULT = f"sqlite:///{VAR_DIR / 'tracker.sqlite3'}"
+SQLITE_DEFAULT = f"sqlite:///{quote(str(VAR_DIR / 'tracker.sqlite3'))}"
 
 
 def _sqlite_options() -> dict[str, Any]:

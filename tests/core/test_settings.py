@@ -128,6 +128,19 @@ def test_two_starts_at_once_agree_on_one_secret(
     assert env.secret("NOT_SET", lambda: "ours", keep_in=path) == "of the other process"
 
 
+@pytest.mark.parametrize("name", ["a+b", "a%20b", "a b", "ü#?x"])
+def test_the_directory_may_have_any_name(name: str, tmp_path: Path) -> None:
+    """The defaults are URLs in which these characters mean something else."""
+    directory = tmp_path / name
+    directory.mkdir()
+    for command in (["migrate"], ["drain", "--once"]):
+        result = manage(*command, VAR_DIR=str(directory))
+        assert result.returncode == 0, result.stderr
+    assert (directory / "tracker.sqlite3").is_file()
+    assert (directory / "journal").is_dir()
+    assert list(tmp_path.iterdir()) == [directory]
+
+
 def test_debug_is_off_and_hosts_are_local_unless_asked_for() -> None:
     code = "from django.conf import settings as s; print(s.DEBUG, s.ALLOWED_HOSTS)"
     result = manage("shell", "--no-imports", "-c", code)

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 from pathlib import Path
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, unquote
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -31,7 +31,7 @@ class JournalIntake:
     def __init__(self, url: SplitResult) -> None:
         if url.netloc or not url.path.strip("/"):
             raise ImproperlyConfigured("INTAKE_URL: write journal:///absolute/directory.")
-        self.directory = Path(url.path)
+        self.directory = Path(unquote(url.path))
         self.options = Options.parse(url.query)
         self.blocks = self.options.sync == "always"
         self._writer: Writer | None = None

@@ -63,7 +63,7 @@ def logged() -> list[tuple[str, UUID | None, str]]:
 def test_the_list_says_what_each_is_about(lead: Client) -> None:
     refused_letter("sku-1")
     page = text(lead.get(LIST))
-    assert "it was too long 6f0c2d38 sku-1" in page
+    assert "it was too long 6b8f7a10 sku-1" in page
     assert "1 dead letter" in page
 
 

@@ -1,33 +1,18 @@
 """The tables: carts, items, counts, dead letters and tombstones."""
 
-from hashlib import blake2b
 from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import NAMESPACE_OID, uuid5
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from tracker.adds import MAX_NAME_CHARS, MAX_PRODUCT_ID_CHARS
-from tracker.cart_ids import new_cart_id, short_code
+from tracker.cart_ids import item_id, new_cart_id, short_code
 
 # The version of a value that was never sent. It is lower than every real version.
 NEVER = -1
 LAST_DIGITS = 5
-
-
-def item_id(cart_id: UUID, product_id: str) -> UUID:
-    """Compute the primary key of a product in a cart, so that no write has to look it up.
-
-    A UUID of version 8 (RFC 9562, section 5.8): the first 64 bits of the cart's id, but for the
-    version, then 62 bits of a hash of cart and product. So the items of a cart are neighbours, and
-    those of carts that were made together, too. Unique for the pair, the same on every machine, and
-    usable on a distributed database without a sequence.
-    """
-    digest = blake2b(cart_id.bytes + product_id.encode(), digest_size=8).digest()
-    first = cart_id.int >> 64 & ~(0xF << 12) | 8 << 12
-    second = int.from_bytes(digest, "big") & (1 << 62) - 1 | 0b10 << 62
-    return UUID(int=first << 64 | second)
 
 
 class LastDigits(models.Func):

@@ -25,8 +25,8 @@ import django
 django.setup()
 
 from tracker.adds import Add  # noqa: E402
+from tracker.cart_ids import item_id  # noqa: E402
 from tracker.intake.journal.intake import JournalIntake  # noqa: E402
-from tracker.models import item_id  # noqa: E402
 
 ITEMS_PER_CART = 6
 PRODUCTS = 50_000

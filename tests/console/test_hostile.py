@@ -14,7 +14,8 @@ from django.urls import reverse
 from tests.console.test_headers import Inline
 from tests.support.console_urls import client_of
 from tracker.adds import MAX_NAME_CHARS, MAX_PRODUCT_ID_CHARS, Add, Record
-from tracker.models import DeadLetter, item_id
+from tracker.cart_ids import item_id
+from tracker.models import DeadLetter
 from tracker.rows import merge as store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]

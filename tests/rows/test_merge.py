@@ -12,9 +12,10 @@ from msgspec import UNSET
 
 from tests.support.load import FULL_LENGTH
 from tracker.adds import Add, Record
+from tracker.cart_ids import item_id
 from tracker.intake.contract import Backlog, Batch
 from tracker.intake.drain import Drain
-from tracker.models import NEVER, Cart, Item, item_id
+from tracker.models import NEVER, Cart, Item
 from tracker.rows import merge as store
 
 CART = UUID("6f0c2d38-6e2b-4ad5-9a3c-5f1d6b8f7a10")

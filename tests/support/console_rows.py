@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+from tracker.cart_ids import item_id
+
 if TYPE_CHECKING:
     from tracker.adds import Record
 
@@ -184,8 +186,8 @@ def cart(cart_id: UUID) -> str:
 
 
 def item(cart_id: UUID, product_id: str) -> str:
-    """Return the URL of an item's page. Its key is computed (tracker/models.py, item_id)."""
-    return f"/admin/tracker/item/{uuid5(cart_id, product_id)}/change/"
+    """Return the URL of an item's page. Its key is computed (tracker/cart_ids.py)."""
+    return f"/admin/tracker/item/{item_id(cart_id, product_id)}/change/"
 
 
 PLACES = {

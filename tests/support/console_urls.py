@@ -12,8 +12,9 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 
 from tracker.adds import Add, Record
+from tracker.cart_ids import item_id
 from tracker.console.models import AuditEntry
-from tracker.models import Cart, DeadLetter, item_id
+from tracker.models import Cart, DeadLetter
 from tracker.rows import merge as store
 
 CART = UUID("0d9c8b7a-1c2d-4e3f-8a5b-6c7d8e9f0a1b")

@@ -15,7 +15,8 @@ from django.db import connection, transaction
 from msgspec import UNSET
 
 from tracker.adds import Record
-from tracker.models import NEVER, item_id
+from tracker.cart_ids import item_id
+from tracker.models import NEVER
 from tracker.rows.merge_sql import (
     POSTGRESQL_MERGE,
     SQLITE_COUNT,

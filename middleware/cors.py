@@ -35,26 +35,33 @@ class CorsMiddleware:
         if not is_items(request.path_info):
             return self.get_response(request)
         origin = request.META.get("HTTP_ORIGIN")
-        if origin is not None and not _is_allowed(request, origin):
+        if origin is None:
+            response = self.get_response(request)
+        elif not _is_allowed(request, origin):
             response = _ORIGIN_NOT_ALLOWED.response()
-            response.headers["Vary"] = "Origin"
-            return response
-        preflight = _preflight(request) if origin is not None else None
-        return with_cors_headers(request, preflight or self.get_response(request))
+        else:
+            response = _preflight(request) or self.get_response(request)
+            _let_page_read(response, origin)
+        response.headers["Vary"] = "Origin"
+        return response
 
 
 def with_cors_headers(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Let the page that sent a request below /items read the response, if its origin is listed."""
     origin = request.META.get("HTTP_ORIGIN")
     if origin is not None and _is_allowed(request, origin):
-        # Requests with cookies need the exact origin: "*" is not enough.
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Allow-Credentials"] = "true"
-        if response.status_code >= 400:
-            # When to try again, and what to name when asking for help.
-            response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
+        _let_page_read(response, origin)
     response.headers["Vary"] = "Origin"
     return response
+
+
+def _let_page_read(response: HttpResponse, origin: str) -> None:
+    # Requests with cookies need the exact origin: "*" is not enough.
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Allow-Credentials"] = "true"
+    if response.status_code >= 400:
+        # When to try again, and what to name when asking for help.
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
 
 
 def _is_allowed(request: HttpRequest, origin: str) -> bool:

@@ -22,6 +22,7 @@ from tests.support.wire import (
     open_files,
     post,
     seconds_per_add,
+    stuck,
 )
 
 FILES = 200
@@ -110,9 +111,5 @@ def test_several_connections_are_taken_in_one_turn_but_not_all() -> None:
 def test_hundreds_of_slow_readers_hold_up_no_new_connection(live: Server) -> None:
     """Each pipelines three large files and reads nothing. bench figures: docs/performance.md."""
     with ExitStack() as stack:
-        for _ in range(500):
-            connection = stack.enter_context(socket.socket())
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.connect(("127.0.0.1", live.port))
-            connection.sendall(head(f"GET {LARGE_FILE}") * 3)
+        stuck(stack, live, 500, head(f"GET {LARGE_FILE}") * 3)
         assert max(seconds_per_add(live)) < IN_TIME_S

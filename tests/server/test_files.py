@@ -1,7 +1,6 @@
 """Files are in memory once, and those who read them slowly hold up no other."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ from core.server.dispatcher import MAX_WHOLE_BYTES
 from core.server.files import MAX_KEPT_BYTES, SharedFiles
 from tests.server.test_bounds import resident_kb
 from tests.support.live import IN_TIME_S, Server
-from tests.support.wire import head
+from tests.support.wire import head, stuck
 
 LARGEST = "/docs/swagger-ui/swagger-ui-bundle.js"
 
@@ -67,15 +66,6 @@ def test_at_the_limit_the_file_that_was_asked_for_longest_ago_goes(tmp_path: Pat
     read("three")
     assert read("one") is contents["one"]
     assert read("two") is not contents["two"]
-
-
-def stuck(stack: ExitStack, live: Server, count: int, raw: bytes) -> None:
-    """Open connections that ask and read nothing."""
-    for _ in range(count):
-        connection = stack.enter_context(socket.socket())
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", live.port))
-        connection.sendall(raw)
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/admin/login/", "/docs/"])

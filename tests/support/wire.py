@@ -72,6 +72,15 @@ def connect_many(stack: ExitStack, live: Server, count: int, raw: bytes) -> list
     return connections
 
 
+def stuck(stack: ExitStack, live: Server, count: int, raw: bytes) -> None:
+    """Open connections that ask and read nothing."""
+    for _ in range(count):
+        connection = stack.enter_context(socket.socket())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", live.port))
+        connection.sendall(raw)
+
+
 def seconds_per_add(live: Server, count: int = 50) -> list[float]:
     """How long each of some normal requests took. Fails if one is not answered 200."""
     seconds = []

@@ -135,6 +135,7 @@ def test_a_search_without_results_explains_the_forms(typed: str, admin_client: C
     page = found(admin_client, typed)
     assert page.status_code == 200
     assert "the last 8 digits of its id" in page.content.decode()
+    assert f"<code>{short_code(CART)}</code>" in page.content.decode()  # Of the id beside it.
 
 
 @pytest.mark.usefixtures("shop")
